@@ -1,0 +1,1 @@
+"""Tests of the bridge: offline ones, integration on a real Apache Kafka, chaos and measurements."""

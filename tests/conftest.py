@@ -1,0 +1,61 @@
+"""Markers by folder, and the fixtures that tests of several folders share."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.sandbox.kafka import EmbeddedKafka
+from bridge.sandbox.ports import free_port as find_free_port
+from tests.kafka_broker import fresh_kafka
+
+MARKER_BY_FOLDER = {
+    "unit": "offline",
+    "architecture": "offline",
+    "contract": "offline",
+    "simulator": "offline",
+    "sandbox": "offline",
+    "integration": "integration",
+    "chaos": "chaos",
+    "bench": "bench",
+}
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test the marker of its folder; a folder without one is an error, so that no test is left out unseen."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder not in MARKER_BY_FOLDER:
+            raise pytest.UsageError(
+                f"{item.path}: tests/{folder} has no marker; add it to MARKER_BY_FOLDER in {__file__}"
+            )
+        item.add_marker(MARKER_BY_FOLDER[folder])
+
+
+@pytest.fixture(autouse=True)
+def _no_bridge_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("BRIDGE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def kafka(pytestconfig: pytest.Config) -> Iterator[EmbeddedKafka]:
+    """A real Apache Kafka with one broker, shared by the whole run: tests use topics and groups of their own."""
+    with fresh_kafka(pytestconfig.rootpath) as running:
+        yield running
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Return a function that finds a free port of 127.0.0.1, another one at each call."""
+    handed_out: set[int] = set()
+
+    def find() -> int:
+        while (port := find_free_port()) in handed_out:
+            pass
+        handed_out.add(port)
+        return port
+
+    return find
