@@ -1,0 +1,32 @@
+"""
+A cluster's topics compared with `topics.yaml`, and made to match.
+
+`plan` says what differs, `KafkaAdmin` looks and changes, `check_topics` is what a service does before it starts.
+"""
+
+from bridge.adapters.kafka_admin.admin import ChangeFailed, KafkaAdmin, KafkaUnreachable, check_topics
+from bridge.adapters.kafka_admin.plan import (
+    AddPartitions,
+    Change,
+    ChangeConfigs,
+    ClusterTopic,
+    CreateTopic,
+    Obstacle,
+    plan,
+    unfit,
+)
+
+__all__ = [
+    "AddPartitions",
+    "Change",
+    "ChangeConfigs",
+    "ChangeFailed",
+    "ClusterTopic",
+    "CreateTopic",
+    "KafkaAdmin",
+    "KafkaUnreachable",
+    "Obstacle",
+    "check_topics",
+    "plan",
+    "unfit",
+]
