@@ -1,0 +1,243 @@
+"""
+What the services write to standard error: one line an event, as JSON or for a console, from structlog and from the
+standard library alike.
+
+Rule: secrets are masked, by the name of a field and by their own text.
+Rule: personal data is refused: the value of a field that names some is dropped, and a value that is no plain scalar is
+replaced by its type's name, since a record's `repr` would show the contacts in it.
+"""
+
+import logging
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
+from typing import Any, TextIO
+
+import structlog
+from pydantic import SecretStr
+from structlog.types import EventDict, Processor
+
+from bridge.settings import Group, LogSettings
+
+MASK = "********"
+REFUSED = "[refused: personal data]"
+# A longer text is cut: nothing that long helps a reader of logs, and it may be a body that slipped in.
+LONGEST_TEXT = 2000
+# A shorter secret would be found inside ordinary words.
+SHORTEST_SECRET = 4
+DEEPEST = 4
+REPEAT_SECONDS = 10.0
+MOST_REMEMBERED = 1000
+
+# Field names, lower case and without anything but letters and digits.
+SECRET_NAMES = (
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "authorization",
+    "cookie",
+    "credentials",
+    "apikey",
+    "privatekey",
+)
+# The gateway's fields that hold personal data (contract 1.2), and names under which a whole record or body may come.
+PERSONAL_NAMES = frozenset(
+    {
+        *("contact", "contacts", "primarycontact", "secondarycontact", "email", "phone", "phonenumber"),
+        *("address", "addresses", "hazards", "onsiterestrictions", "notes", "suppliernotes", "tenantnotes"),
+        *("problemtext", "characteristics"),
+        *("body", "payload", "content", "data", "value", "values", "entity", "kci", "record", "headers"),
+    }
+)
+# Libraries whose DEBUG lines show the bytes of records (aiokafka's producer logs key and value).
+TALKATIVE = ("aiokafka", "faust", "mode", "httpx", "httpcore", "asyncio", "uvicorn")
+# Where exceptions come from whose texts hold no data of records; of any other, but the operating system's, only the
+# type is shown.
+SPEAKABLE = ("bridge.", "aiokafka.errors", "ssl", "httpx")
+
+_SECRETS_IN_TEXT = (
+    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{16,}", re.IGNORECASE | re.ASCII), rf"\1 {MASK}"),
+    (re.compile(r"://[^/\s:@]*:[^/\s@]+@"), f"://{MASK}@"),
+    (re.compile(r"\b((?:\w*_)?(?:secret|password|token)=)[^&\s,]+", re.IGNORECASE), rf"\1{MASK}"),
+)
+
+
+def configure(settings: LogSettings, *, service: str, stream: TextIO, secrets: Iterable[str] = ()) -> None:
+    """
+    Send everything that this process logs to `stream`, replacing any earlier configuration.
+
+    Args:
+        settings: level and format.
+        service: written into each line.
+        stream: standard error, in a service.
+        secrets: texts to be masked wherever they turn up, see `secrets_in`.
+
+    """
+    always: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _named(service),
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *always, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=always,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            describe_exception,
+            Guard(secrets),
+            _renderer(settings, stream),
+        ],
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    handler.addFilter(Repetition(time.monotonic))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.level)
+    logging.captureWarnings(capture=True)
+    for name in TALKATIVE:
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+        logger.setLevel(max(root.level, logging.INFO))
+
+
+def secrets_in(*groups: Group) -> tuple[str, ...]:
+    """Every secret of these settings, as plain text, for `configure`."""
+    values = (getattr(group, field) for group in groups for field in type(group).model_fields)
+    return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+
+
+class Guard:
+    """The processor that keeps both rules of this module; the last before rendering, so that nothing passes it by."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        """Mask longer secrets first, so that one inside another leaves no rest."""
+        known = sorted((secret for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
+        """Return the line as it may be written."""
+        return {str(name): self._value(str(name), value, 0) for name, value in event.items()}
+
+    def _value(self, name: str, value: object, depth: int) -> object:
+        plain = re.sub(r"[^a-z0-9]", "", name.lower())
+        if plain in PERSONAL_NAMES:
+            return REFUSED
+        if plain.endswith(SECRET_NAMES):
+            return MASK
+        return self._plain(value, depth)
+
+    def _plain(self, value: object, depth: int) -> object:
+        match value:
+            case None | bool() | int() | float():
+                plain: object = value
+            case str():
+                plain = self._text(value)
+            case timedelta():
+                plain = value.total_seconds()
+            case date():
+                plain = value.isoformat()
+            case dict() if depth < DEEPEST:
+                plain = {str(name): self._value(str(name), item, depth + 1) for name, item in value.items()}
+            case list() | tuple() | set() | frozenset() if depth < DEEPEST:
+                plain = [self._plain(item, depth + 1) for item in value]
+            case _:
+                plain = f"<{type(value).__name__}>"
+        return plain
+
+    def _text(self, text: str) -> str:
+        text = str(text) if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text)} characters)"
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        for pattern, replacement in _SECRETS_IN_TEXT:
+            text = pattern.sub(replacement, text)
+        return text
+
+
+class Repetition(logging.Filter):
+    """
+    Leaves out what a library says again within REPEAT_SECONDS, and says how often when it is said next.
+
+    aiokafka says several times a second that a broker is away; the bridge's own lines are never left out.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """Take what tells seconds that never go back."""
+        super().__init__()
+        self._monotonic = monotonic
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the line is written; called for each line of this process."""
+        if record.name.startswith("bridge"):
+            return True
+        text, now = f"{record.name} {record.getMessage()}", self._monotonic()
+        since, left_out = self._said.get(text, (-REPEAT_SECONDS, 0))
+        if now - since < REPEAT_SECONDS:
+            self._said[text] = (since, left_out + 1)
+            return False
+        if len(self._said) >= MOST_REMEMBERED:
+            self._said.clear()
+        self._said[text] = (now, 0)
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} (and {left_out} times more in between)", None
+        return True
+
+
+def describe_exception(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Replace `exc_info` by the chain of exceptions: type, where it happened, and the text if that is safe."""
+    given = event.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else given
+    if error is True:
+        error = sys.exc_info()[1]
+    chain: list[dict[str, Any]] = []
+    while isinstance(error, BaseException):
+        chain.append(_described(error))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return {**event, "exception": chain} if chain else event
+
+
+def _described(error: BaseException) -> dict[str, Any]:
+    kind = type(error)
+    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    described: dict[str, Any] = {"type": f"{kind.__module__}.{kind.__qualname__}", "frames": frames}
+    if isinstance(error, OSError) or kind.__module__.startswith(SPEAKABLE):
+        described["text"] = str(error)
+    return described
+
+
+def _named(service: str) -> Processor:
+    def name(_logger: object, _method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
+    return name
+
+
+def _as_text(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Write the chain of exceptions as a person reads it, the first cause last."""
+    chain = event.pop("exception", [])
+    lines = [
+        "\n  ".join([f"{error['type']}: {error.get('text', '(text not shown)')}", *error["frames"]]) for error in chain
+    ]
+    return {**event, "exception": "\ncaused by ".join(lines)} if lines else event
+
+
+def _renderer(settings: LogSettings, stream: TextIO) -> Processor:
+    if settings.format == "console":
+        console = structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+        return lambda logger, method, event: console(logger, method, _as_text(logger, method, event))
+    return structlog.processors.JSONRenderer(ensure_ascii=False)

@@ -1,0 +1,4 @@
+"""
+One package per Deployment: each wires adapters to flows and decides nothing. `streaming.py` is what the Faust
+services share.
+"""

@@ -1,0 +1,36 @@
+"""What every service does before it starts, and how it tells that it cannot."""
+
+import sys
+from collections.abc import Callable, Mapping
+
+from bridge.adapters.kafka_admin import KafkaUnreachable, check_topics
+from bridge.adapters.kafka_connection import connection_options
+from bridge.adapters.registry import SchemaNotRegistered
+from bridge.ports import SchemaUnavailable
+from bridge.settings import Settings, SettingsError
+from bridge.topics import Party, Topics, TopicsError
+
+# sysexits.h: the configuration cannot be used.
+BAD_CONFIGURATION = 2
+# The cluster, or something else outside, is not as it must be; a restart may find it so.
+NOT_NOW = 1
+
+
+async def check_cluster(settings: Settings, topics: Topics, party: Party) -> None:
+    """Refuse to start on a cluster whose topics are not those of topics.yaml."""
+    await check_topics(connection_options(settings.kafka), topics, [party], settings.kafka.topic_prefix)
+
+
+def run_reporting(run: Callable[[Mapping[str, str]], int], environ: Mapping[str, str]) -> int:
+    """
+    Run a service's main; what it cannot start with is told on standard error, one problem a line, and becomes the
+    exit code.
+    """
+    try:
+        return run(environ)
+    except (SettingsError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_CONFIGURATION
+    except (TopicsError, KafkaUnreachable, SchemaNotRegistered, SchemaUnavailable, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return NOT_NOW
