@@ -1,0 +1,19 @@
+"""The command line: one module per noun, each a typer app of its own."""
+
+import typer
+
+from bridge.cli import config, journeys, lifecycles, run, schemas, tickets, topics
+
+app = typer.Typer(
+    name="bridge",
+    help="A bridge between a provider's fault tickets on Kafka and the Fibre Cafe Tenant API.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.add_typer(run.app)
+app.add_typer(tickets.app)
+app.add_typer(journeys.app)
+app.add_typer(topics.app)
+app.add_typer(schemas.app)
+app.add_typer(config.app)
+app.add_typer(lifecycles.app)

@@ -1,0 +1,133 @@
+"""
+The dispatcher: fault tickets, journey signals and operator decisions become calls to the gateway. The only service
+that calls it.
+"""
+
+import time
+import uuid
+from collections.abc import Mapping
+
+from bridge.adapters.gateway.client import HttpGateway
+from bridge.domain.admission import Admission, AdmissionPolicy
+from bridge.domain.breaker import BreakerPolicy, BucketPolicy
+from bridge.domain.journey.state import TicketState
+from bridge.domain.limits import problem_type_violations
+from bridge.domain.policy import DEFAULT_PROBLEM_TYPES, JourneyPolicy, ProblemType
+from bridge.flows.handle_ticket import (
+    FAULT_TICKETS,
+    JOURNEY_SIGNALS,
+    OPERATOR_DECISIONS,
+    HandleTicket,
+    ticket_of,
+)
+from bridge.ports import Kept
+from bridge.services.streaming import management, wire
+from bridge.settings import DispatcherSettings, GatewaySettings, Settings, SettingsError, read
+from bridge.topics import Party
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Run the dispatcher until it is told to stop."""
+    settings = read(environ, "KAFKA", "SCHEMA", "GATEWAY", "DISPATCHER", "MANAGEMENT", "LOG")
+    policy = journey_policy(settings.dispatcher)
+    check(settings, policy)
+    streaming = wire(
+        settings,
+        Party.DISPATCHER,
+        sources=(FAULT_TICKETS, JOURNEY_SIGNALS, OPERATOR_DECISIONS),
+        table="dispatcher-journeys",
+        kept=Kept[TicketState],
+        max_pulled=settings.dispatcher.max_pulled,
+    )
+    gateway = HttpGateway(settings.gateway, streaming.clock)
+    server = management(streaming)
+    flow = HandleTicket(
+        intake=streaming.intake(key_of=ticket_of, dead_letters_per_minute=settings.dispatcher.dead_letters_per_minute),
+        gateway=gateway,
+        admission=Admission(admission_policy(settings.gateway)),
+        outbox=streaming.outbox,
+        wakes=streaming.stream,
+        clock=streaming.clock,
+        telemetry=streaming.telemetry,
+        policy=policy,
+        new_request_id=lambda: str(uuid.uuid4()),
+        monotonic=time.monotonic,
+    )
+
+    async def start() -> None:
+        await server.start()
+        await streaming.outbox.start()
+
+    streaming.stream.connect(
+        handle=flow.arrived,
+        woken=flow.woken,
+        opened=flow.opened,
+        before=[start],
+        after=[gateway.aclose, streaming.outbox.stop, server.stop],
+    )
+    return streaming.run()
+
+
+def journey_policy(settings: DispatcherSettings) -> JourneyPolicy:
+    """The policy that the settings describe."""
+    types = settings.problem_types
+    return JourneyPolicy(
+        problem_types=DEFAULT_PROBLEM_TYPES
+        if types is None
+        else {
+            word: ProblemType(test=pair.get("test", ""), problem=pair.get("problem", ""))
+            for word, pair in types.items()
+        },
+        amend_statuses=frozenset(settings.amend_statuses),
+        cancel_statuses=frozenset(settings.cancel_statuses),
+        denied_test_codes=frozenset(settings.denied_test_codes),
+        accept_resolution_codes=frozenset(settings.accept_resolution_codes),
+        max_tests=settings.max_tests,
+        test_result_wait=settings.test_result_wait_seconds,
+        test_give_up=settings.test_give_up_seconds,
+        test_validity_margin=settings.test_validity_margin_seconds,
+        unknown_test_wait=settings.unknown_test_wait_seconds,
+        unknown_check_wait=settings.unknown_check_wait_seconds,
+        unknown_checks=settings.unknown_checks,
+        reraise_unknown=settings.reraise_unknown,
+        unknown_raise_wait=settings.unknown_raise_wait_seconds,
+        max_raises=settings.max_raises,
+        retry_first=settings.retry_first_seconds,
+        retry_longest=settings.retry_longest_seconds,
+        retry_for=settings.retry_for_seconds,
+        max_queued=settings.max_queued,
+        remember_ended=settings.remember_ended_seconds,
+    )
+
+
+def admission_policy(settings: GatewaySettings) -> AdmissionPolicy:
+    """The limits that the settings describe; a second's worth of calls may come at once."""
+    return AdmissionPolicy(
+        max_in_flight=settings.max_in_flight,
+        supplier_max_in_flight=settings.supplier_max_in_flight,
+        bucket=BucketPolicy(rate=settings.supplier_rate, burst=max(1.0, settings.supplier_rate)),
+        breaker=BreakerPolicy(
+            failures=settings.breaker_failures, open_seconds=settings.breaker_open_seconds.total_seconds()
+        ),
+    )
+
+
+def check(settings: Settings, policy: JourneyPolicy) -> None:
+    """
+    Refuse settings that are each right and together wrong.
+
+    Raises:
+        SettingsError: with every problem.
+
+    """
+    problems = [
+        f"BRIDGE_DISPATCHER_PROBLEM_TYPES: {violation.field}: {violation.value_class}, not {violation.limit}"
+        for violation in problem_type_violations(policy)
+    ]
+    if settings.gateway.total_timeout_seconds >= settings.kafka.rebalance_timeout_seconds * 0.7:
+        problems.append(
+            "BRIDGE_GATEWAY_TOTAL_TIMEOUT_SECONDS: must be shorter than 0.7 of BRIDGE_KAFKA_REBALANCE_TIMEOUT_SECONDS, "
+            "or a worker is put out of its group while a call is under way"
+        )
+    if problems:
+        raise SettingsError(problems)
