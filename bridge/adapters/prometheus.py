@@ -5,15 +5,62 @@ Names are `bridge_<thing>_<unit|total>`. Label values come from closed sets only
 text from outside.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
+from bridge.domain.answers import Answer, NotTaken, Refused, Taken
+from bridge.domain.breaker import Position
 from bridge.domain.outcomes import CommandName, Reason, Verdict
 
 # From a broker next door (1 ms) to the longest time-out that the settings suggest (30 s).
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+# More suppliers than this are not shown.
+MOST_SUPPLIERS = 100
+
+
+class SupplierState(NamedTuple):
+    """One supplier at the door to the gateway."""
+
+    supplier: str
+    position: Position
+    in_flight: int
+
+
+class _Suppliers(Collector):
+    """
+    The suppliers, read at each scrape.
+
+    A supplier's name comes from tickets, and is checked there against the contract's pattern (contract 1.2); only so
+    many are
+    shown, so that tickets cannot make more series than a Prometheus can bear.
+    """
+
+    def __init__(self, look: Callable[[], Iterable[SupplierState]]) -> None:
+        self._look = look
+
+    def collect(self) -> Iterator[Metric]:
+        # 1 for where the breaker stands, 0 for where it does not.
+        breakers = GaugeMetricFamily(
+            "bridge_supplier_breaker", "Where a supplier's breaker stands.", labels=("supplier", "position")
+        )
+        # Calls under way.
+        in_flight = GaugeMetricFamily(
+            "bridge_supplier_in_flight_calls", "Calls in flight for a supplier.", labels=("supplier",)
+        )
+        for state in sorted(self._look())[:MOST_SUPPLIERS]:
+            for position in Position:
+                breakers.add_metric((state.supplier, position.value), 1.0 if position is state.position else 0.0)
+            in_flight.add_metric((state.supplier,), float(state.in_flight))
+        yield breakers
+        yield in_flight
 
 
 class PrometheusTelemetry:
@@ -81,6 +128,34 @@ class PrometheusTelemetry:
         )
         # Whether a broker answered the last look for the cluster's metadata.
         self._connected = Gauge("bridge_kafka_connected", "1 while a broker answers, else 0.", registry=registry)
+
+        # Calls to the gateway by what was asked and what kind of answer came (Taken, Refused, NotTaken, Ambiguous).
+        self._calls = Histogram(
+            "bridge_gateway_call_seconds",
+            "Time of a call to the gateway.",
+            ("command", "answer"),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        # 1 while a person must act for the gateway to let us in: an allow-list (403), credentials (401).
+        self._alarm = Gauge(
+            "bridge_gateway_access_refused", "1 while the gateway refuses access, else 0.", registry=registry
+        )
+
+    def gateway_called(self, command: CommandName, answer: Answer, seconds: float) -> None:
+        """The gateway answered a call, or did not."""
+        self._calls.labels(command, type(answer).__name__).observe(seconds)
+        match answer:
+            case NotTaken(alarm=True):
+                self._alarm.set(1)
+            case Taken() | Refused():
+                self._alarm.set(0)
+            case _:
+                pass
+
+    def watch_suppliers(self, look: Callable[[], Iterable[SupplierState]]) -> None:
+        """Show each supplier's breaker and calls in flight as they are whenever the metrics are read."""
+        self._registry.register(_Suppliers(look))
 
     def exposition(self) -> tuple[str, bytes]:
         """The media type and the text of all metrics as they are now."""

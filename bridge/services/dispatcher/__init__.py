@@ -8,8 +8,11 @@ import uuid
 from collections.abc import Mapping
 
 from bridge.adapters.gateway.client import HttpGateway
+from bridge.adapters.prometheus import PrometheusTelemetry, SupplierState
 from bridge.domain.admission import Admission, AdmissionPolicy
+from bridge.domain.answers import Answer
 from bridge.domain.breaker import BreakerPolicy, BucketPolicy
+from bridge.domain.commands import Command, name_of
 from bridge.domain.journey.state import TicketState
 from bridge.domain.limits import problem_type_violations
 from bridge.domain.policy import DEFAULT_PROBLEM_TYPES, JourneyPolicy, ProblemType
@@ -41,10 +44,12 @@ def main(environ: Mapping[str, str]) -> int:
     )
     gateway = HttpGateway(settings.gateway, streaming.clock)
     server = management(streaming)
+    admission = Admission(admission_policy(settings.gateway))
+    streaming.telemetry.watch_suppliers(lambda: supplier_states(admission))
     flow = HandleTicket(
         intake=streaming.intake(key_of=ticket_of, dead_letters_per_minute=settings.dispatcher.dead_letters_per_minute),
-        gateway=gateway,
-        admission=Admission(admission_policy(settings.gateway)),
+        gateway=TimedGateway(gateway, streaming.telemetry),
+        admission=admission,
         outbox=streaming.outbox,
         wakes=streaming.stream,
         clock=streaming.clock,
@@ -66,6 +71,32 @@ def main(environ: Mapping[str, str]) -> int:
         after=[gateway.aclose, streaming.outbox.stop, server.stop],
     )
     return streaming.run()
+
+
+class TimedGateway:
+    """The `Gateway` port, with each call told to the metrics."""
+
+    def __init__(self, gateway: HttpGateway, telemetry: PrometheusTelemetry) -> None:
+        """Take the gateway that is really called."""
+        self._gateway = gateway
+        self._telemetry = telemetry
+
+    async def call(self, command: Command, *, supplier: str, request_id: str, conversation_id: str) -> Answer:
+        """As the port says."""
+        started = time.monotonic()
+        answer = await self._gateway.call(
+            command, supplier=supplier, request_id=request_id, conversation_id=conversation_id
+        )
+        self._telemetry.gateway_called(name_of(command), answer, time.monotonic() - started)
+        return answer
+
+
+def supplier_states(admission: Admission) -> list[SupplierState]:
+    """Every supplier at the door to the gateway."""
+    now = time.monotonic()
+    return [
+        SupplierState(name, admission.position(name, now), admission.in_flight(name)) for name in admission.suppliers()
+    ]
 
 
 def journey_policy(settings: DispatcherSettings) -> JourneyPolicy:
