@@ -287,8 +287,11 @@ class StreamService:
     async def _assigned(self, _app: Any, assigned: Iterable[Any], **_: Any) -> None:
         generation = self.app.consumer_generation_id
         self.lanes.begin(generation)
-        partitions = await self._table.open({partition.partition for partition in assigned}, generation)
-        await self._opened(partitions)  # type: ignore[misc]  # connected before the app starts
+        try:
+            partitions = await self._table.open({partition.partition for partition in assigned}, generation)
+            await self._opened(partitions)  # type: ignore[misc]  # connected before the app starts
+        except Exception as error:  # noqa: BLE001  # a worker that cannot read its state must not take part
+            await self._crash(error)
 
     async def _revoked(self, _app: Any, _revoked: Iterable[Any] = (), **_: Any) -> None:
         await self._drain()

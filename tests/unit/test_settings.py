@@ -1,0 +1,106 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.settings import SettingsError, read
+
+GATEWAY = {
+    "BRIDGE_GATEWAY_BASE_URL": "http://127.0.0.1:8085/v1",
+    "BRIDGE_GATEWAY_CLIENT_ID": "tenant",
+    "BRIDGE_GATEWAY_CLIENT_SECRET": "hush",
+}
+
+
+def test_values_have_their_types() -> None:
+    settings = read(
+        {
+            "BRIDGE_KAFKA_BOOTSTRAP_SERVERS": "a:1, b:2",
+            "BRIDGE_DISPATCHER_RETRY_FIRST_SECONDS": "0.5",
+            "BRIDGE_DISPATCHER_PROBLEM_TYPES": '{"NO_SYNC": {"test": "SYNCHRONISATION", "problem": "SYNCHRONISATION"}}',
+            "BRIDGE_DISPATCHER_RERAISE_UNKNOWN": "true",
+        },
+        "KAFKA",
+        "DISPATCHER",
+    )
+
+    assert settings.kafka.bootstrap_servers == ("a:1", "b:2")
+    assert settings.dispatcher.retry_first_seconds == timedelta(seconds=0.5)
+    assert settings.dispatcher.problem_types == {"NO_SYNC": {"test": "SYNCHRONISATION", "problem": "SYNCHRONISATION"}}
+    assert settings.dispatcher.reraise_unknown is True
+
+
+def test_all_problems_are_told_together_and_name_their_variables() -> None:
+    with pytest.raises(SettingsError) as raised:
+        read(
+            {
+                "BRIDGE_KAFKA_BOOTSTRAP_SERVER": "a:1",
+                "BRIDGE_KAFKA_SECURITY_PROTOCOL": "SASL",
+                "BRIDGE_DISPATCHER_MAX_TESTS": "0",
+                "BRIDGE_DISPATCHER_PROBLEM_TYPES": "NO_SYNC",
+            },
+            "KAFKA",
+            "DISPATCHER",
+            "GATEWAY",
+        )
+
+    told = {problem.split(":")[0] for problem in raised.value.problems}
+    assert told == {
+        "BRIDGE_KAFKA_BOOTSTRAP_SERVER",
+        "BRIDGE_KAFKA_BOOTSTRAP_SERVERS",
+        "BRIDGE_KAFKA_SECURITY_PROTOCOL",
+        "BRIDGE_DISPATCHER_MAX_TESTS",
+        "BRIDGE_DISPATCHER_PROBLEM_TYPES",
+        "BRIDGE_GATEWAY_CLIENT_ID",
+        "BRIDGE_GATEWAY_CLIENT_SECRET",
+    }
+
+
+def test_rules_over_several_variables_name_the_one_to_mend() -> None:
+    with pytest.raises(SettingsError) as raised:
+        read({"BRIDGE_KAFKA_BOOTSTRAP_SERVERS": "a:1", "BRIDGE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "KAFKA")
+
+    assert raised.value.problems[0].startswith("BRIDGE_KAFKA_SASL_USERNAME: ")
+
+
+def test_the_webhook_is_open_only_when_that_is_said_out_loud() -> None:
+    with pytest.raises(SettingsError, match="BRIDGE_WEBHOOK_USERNAME"):
+        read({}, "WEBHOOK")
+
+    assert read({"BRIDGE_WEBHOOK_AUTH": "none"}, "WEBHOOK").webhook.auth == "none"
+
+
+def test_cvt_needs_its_base_url() -> None:
+    without = {name: value for name, value in GATEWAY.items() if name != "BRIDGE_GATEWAY_BASE_URL"}
+
+    with pytest.raises(SettingsError, match="BRIDGE_GATEWAY_BASE_URL"):
+        read({**without, "BRIDGE_GATEWAY_PROFILE": "cvt"}, "GATEWAY")
+
+    assert read({**without, "BRIDGE_GATEWAY_PROFILE": "production"}, "GATEWAY").gateway.base_url is None
+
+
+def test_a_secret_may_be_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("hush\n")
+    environ = {name: value for name, value in GATEWAY.items() if name != "BRIDGE_GATEWAY_CLIENT_SECRET"}
+    settings = read({**environ, "BRIDGE_GATEWAY_CLIENT_SECRET_FILE": str(secret)}, "GATEWAY")
+
+    assert settings.gateway.client_secret.get_secret_value() == "hush"
+
+
+def test_a_secret_file_that_cannot_be_read_is_named() -> None:
+    environ = {name: value for name, value in GATEWAY.items() if name != "BRIDGE_GATEWAY_CLIENT_SECRET"}
+
+    with pytest.raises(SettingsError, match="BRIDGE_GATEWAY_CLIENT_SECRET_FILE: cannot be read"):
+        read({**environ, "BRIDGE_GATEWAY_CLIENT_SECRET_FILE": "/nowhere/secret"}, "GATEWAY")
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = read(GATEWAY, "GATEWAY")
+
+    assert "hush" not in repr(settings.gateway)
+
+    with pytest.raises(SettingsError) as raised:
+        read({**GATEWAY, "BRIDGE_GATEWAY_MAX_IN_FLIGHT": "hush-hush"}, "GATEWAY")
+
+    assert "hush-hush" not in str(raised.value)
