@@ -9,8 +9,10 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -27,15 +29,55 @@ class SettingsError(Exception):
 
 
 def _seconds(value: object) -> object:
-    return timedelta(seconds=float(value)) if isinstance(value, str | int | float) else value
+    if not isinstance(value, str | int | float):
+        return value
+    try:
+        return timedelta(seconds=float(value))
+    except (ValueError, OverflowError):
+        # Without the value: whoever mixes variables up may have put a secret here.
+        raise ValueError("must be a number of seconds, such as 30 or 0.5") from None
 
 
 def _words(value: object) -> object:
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+    return _split(value) if isinstance(value, str) else value
+
+
+def _split(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _networks(value: object) -> object:
+    return (
+        tuple(_network(text, number) for number, text in enumerate(_split(value), 1))
+        if isinstance(value, str)
+        else value
+    )
+
+
+def _network(text: str, number: int) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(text)
+    except ValueError:
+        raise ValueError(
+            f"entry {number} is no network; write addresses or ranges such as 10.1.0.0/16 or fd00::/8"
+        ) from None
+    if network.prefixlen == 0:
+        raise ValueError(
+            f"entry {number} is everyone, and a header that anyone can write would count; name the proxies alone"
+        )
+    return network
+
+
+def _url(value: object) -> object:
+    if isinstance(value, str) and "@" in urlsplit(value).netloc:
+        raise ValueError("must not hold a user and a password: URLs are logged; there are settings for credentials")
+    return value
 
 
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
+Url = Annotated[str, BeforeValidator(_url)]
 
 
 class Group(BaseModel):
@@ -122,11 +164,11 @@ class GatewaySettings(Group):
     profile: GatewayProfile = Field(
         GatewayProfile.CUSTOM, description="`production` knows its base URL; `cvt` and `custom` need base_url."
     )
-    base_url: str | None = Field(
+    base_url: Url | None = Field(
         None,
         description="Base URL of the Tenant API, up to and with its version, such as https://prod.fibregateway.com/v1.",
     )
-    token_url: str | None = Field(
+    token_url: Url | None = Field(
         None, description="OAuth2 token endpoint; default: base URL + /auth/tenant/access-token."
     )
     client_id: str = Field(description="OAuth2 client id.")
@@ -190,7 +232,7 @@ class WebhookSettings(Group):
     )
     username: str | None = Field(None, description="Basic: user.")
     password: SecretStr | None = Field(None, description="Basic: password.")
-    jwks_url: str | None = Field(None, description="Bearer: where the gateway publishes its signing keys.")
+    jwks_url: Url | None = Field(None, description="Bearer: where the gateway publishes its signing keys.")
     jwks_file: Path | None = Field(None, description="Bearer: a file with the signing keys, instead of jwks_url.")
     issuer: str | None = Field(None, description="Bearer: the `iss` that a token must have.")
     audience: str | None = Field(None, description="Bearer: the `aud` that a token must have.")
@@ -208,6 +250,10 @@ class WebhookSettings(Group):
     auth_failures_per_minute: int = Field(
         60, ge=1, description="Failed authentications a minute from one address before it is answered 429."
     )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Addresses or CIDR ranges of the proxies before the webhook, separated by commas: their X-Forwarded-For tells whose failed authentications are counted.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -224,7 +270,7 @@ class WebhookSettings(Group):
 class SchemaSettings(Group):
     """BRIDGE_SCHEMA_…: the schema registry."""
 
-    registry_url: str | None = Field(
+    registry_url: Url | None = Field(
         None,
         description="Confluent-compatible schema registry; without one, records are framed by Avro's single-object encoding.",
     )
@@ -411,13 +457,26 @@ def _values(name: str, environ: Mapping[str, str], problems: list[str]) -> dict[
             values[field] = (
                 _json(environ[variable], variable, problems) if _is_mapping(info.annotation) else environ[variable]
             )
+            if _is_secret(info.annotation) and f"{variable}_FILE" in environ:
+                problems.append(f"{variable}: give {variable} or {variable}_FILE, not both")
         elif _is_secret(info.annotation) and f"{variable}_FILE" in environ:
-            try:
-                values[field] = Path(environ[f"{variable}_FILE"]).read_text(encoding="utf-8").rstrip("\n")
-            except OSError as error:
-                problems.append(f"{variable}_FILE: cannot be read: {error.strerror}")
-                values[field] = ""
+            values[field] = _content(f"{variable}_FILE", Path(environ[f"{variable}_FILE"]), problems)
     return values
+
+
+def _content(variable: str, path: Path, problems: list[str]) -> str:
+    """A secret from its file, without the line end that editors add."""
+    try:
+        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        problems.append(f"{variable}: cannot be read: {error.strerror}")
+        return ""
+    except UnicodeDecodeError:
+        problems.append(f"{variable}: the file is not UTF-8 text")
+        return ""
+    if not secret:
+        problems.append(f"{variable}: the file is empty")
+    return secret
 
 
 def _is_mapping(annotation: Any) -> bool:

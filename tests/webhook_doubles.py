@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from bridge.adapters.webhook.auth import Authenticator, BasicAuthenticator
 from bridge.adapters.webhook.description import describe
 from bridge.adapters.webhook.limits import FailureLimit
+from bridge.adapters.webhook.peer import Networks
 from bridge.adapters.webhook.server import Webhook, WebhookLimits
 from bridge.domain.dead_letters import QuarantinedKci
 from bridge.domain.entities import Kci
@@ -129,6 +130,7 @@ class Bench:
         authenticator: Authenticator | None = None,
         limits: WebhookLimits = LIMITS,
         failures_per_minute: int = 3,
+        trusted_proxies: Networks = (),
         outbox: RecordingOutbox | None = None,
     ) -> None:
         self.outbox = outbox or RecordingOutbox()
@@ -144,5 +146,6 @@ class Bench:
             path="/kcis",
             limits=limits,
             description=describe(path="/kcis", auth=WebhookAuth.BASIC, version="1.2.3"),
+            trusted_proxies=trusted_proxies,
             new_id=lambda: f"delivery-{next(ids)}",
         )

@@ -51,7 +51,7 @@ class AsgiServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                # The peer's own address is what limits go by; a header anyone can send is not.
+                # The application gets the peer's own address, and decides itself which proxies it believes.
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=max(1, round(grace.total_seconds())),

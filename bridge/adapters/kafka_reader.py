@@ -21,8 +21,8 @@ async def read_topic(
     consumer = AIOKafkaConsumer(
         isolation_level="read_committed", enable_auto_commit=False, fetch_max_wait_ms=50, **connection
     )
-    await consumer.start()
     try:
+        await consumer.start()
         # The first look at a topic's partitions needs its metadata.
         await consumer._client._wait_on_metadata(physical)  # noqa: SLF001  # aiokafka has no public way to wait for it
         for number in sorted(consumer.partitions_for_topic(physical) or ()):

@@ -79,10 +79,12 @@ class QuarantinedKci(Record, frozen=True, kw_only=True):
 class DeadLetterChoice(StrEnum):
     """What a person did with a dead letter."""
 
-    # Its bytes were published to its topic again, as they were.
+    # Its bytes were published to its topic again, as they were; of a quarantined delivery, the KCI that it now is.
     REPLAYED = "REPLAYED"
     # It was given up; the dead letter itself stays until its topic forgets it.
     DISCARDED = "DISCARDED"
+    # Its content was shown to the person who asked; where it stands did not change.
+    VIEWED = "VIEWED"
 
 
 class DeadLetterDecision(Record, frozen=True, kw_only=True):

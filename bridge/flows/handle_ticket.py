@@ -167,9 +167,16 @@ class HandleTicket:
 
     def _find_interrupted(self, turn: _Turn) -> None:
         """The lane runs one input at a time, so an intent that stands now is one whose worker went away."""
-        if is_interrupted(turn.ticket):
-            cause = f"takeover:{turn.key}:{turn.ticket.touched_at.isoformat()}"
-            self._take(turn, interrupted(turn.ticket, self._context(cause)))
+        head = turn.ticket.journey.head if turn.ticket.journey is not None else None
+        if head is not None and is_interrupted(turn.ticket):
+            self._take(turn, interrupted(turn.ticket, self._context(f"takeover:{head.request_id}")))
+
+    @staticmethod
+    def _cause(what: str, turn: _Turn) -> str:
+        """The same when the turn is taken again after a crash, and another after any change that was told of."""
+        head = turn.ticket.journey.head if turn.ticket.journey is not None else None
+        about = f"{head.command_id}:{head.attempts}" if head is not None else turn.key
+        return f"{what}:{about}:{turn.ticket.touched_at.isoformat()}"
 
     def _context(self, cause: str) -> Context:
         jitter = random.random()  # noqa: S311  # jitter needs no secrecy
@@ -181,8 +188,7 @@ class HandleTicket:
         """Make the calls that are due; then let the ticket rest."""
         delay: timedelta | None = None
         while delay is None:
-            cause = f"timer:{turn.key}:{turn.ticket.touched_at.isoformat()}"
-            self._take(turn, time_passed(turn.ticket, self._context(cause)))
+            self._take(turn, time_passed(turn.ticket, self._context(self._cause("timer", turn))))
             planned = next_call(turn.ticket, self._clock.now())
             if planned is None:
                 break
@@ -196,7 +202,7 @@ class HandleTicket:
         supplier = _supplier(turn, planned)
         delay = self._door.ask(supplier, turn.key, turn.table.number)
         if delay is not None:
-            given_up = turned_away(turn.ticket, planned, self._context(f"turned-away:{planned.command_id}"))
+            given_up = turned_away(turn.ticket, planned, self._context(self._cause("door", turn)))
             if given_up.ticket is turn.ticket:
                 return delay
             self._take(turn, given_up)

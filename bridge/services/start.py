@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from bridge.adapters.kafka_admin import KafkaUnreachable, check_topics
-from bridge.adapters.kafka_connection import connection_options
+from bridge.adapters.kafka_connection import CertificateUnusable, KafkaRefused, connection_options, explaining
 from bridge.adapters.registry import SchemaNotRegistered
 from bridge.ports import SchemaUnavailable
 from bridge.settings import Settings, SettingsError
@@ -17,8 +17,18 @@ NOT_NOW = 1
 
 
 async def check_cluster(settings: Settings, topics: Topics, party: Party) -> None:
-    """Refuse to start on a cluster whose topics are not those of topics.yaml."""
-    await check_topics(connection_options(settings.kafka), topics, [party], settings.kafka.topic_prefix)
+    """
+    Refuse to start on a cluster whose topics are not those of topics.yaml.
+
+    Raises:
+        TopicsError: a topic is missing or has another partition count.
+        KafkaRefused: the brokers do not let us in.
+        KafkaUnreachable: no broker answers.
+
+    """
+    options = connection_options(settings.kafka)
+    async with explaining(options):
+        await check_topics(options, topics, [party], settings.kafka.topic_prefix)
 
 
 def run_reporting(run: Callable[[Mapping[str, str]], int], environ: Mapping[str, str]) -> int:
@@ -28,7 +38,7 @@ def run_reporting(run: Callable[[Mapping[str, str]], int], environ: Mapping[str,
     """
     try:
         return run(environ)
-    except (SettingsError, ValueError) as error:
+    except (SettingsError, ValueError, KafkaRefused, CertificateUnusable) as error:
         sys.stderr.write(f"{error}\n")
         return BAD_CONFIGURATION
     except (TopicsError, KafkaUnreachable, SchemaNotRegistered, SchemaUnavailable, OSError) as error:

@@ -29,6 +29,7 @@ from bridge.domain.record import Record
 from bridge.flows.intake import DeadLetterLimit, Intake
 from bridge.ports import Codec
 from bridge.services.codec import codec_for
+from bridge.services.loop import new_loop
 from bridge.services.start import check_cluster
 from bridge.settings import Settings
 from bridge.topics import Party, Topics, data_directory, load_topics, physical_name
@@ -65,7 +66,7 @@ class Streaming:
 
     def run(self) -> int:
         """Run until a signal ends the process."""
-        self.stream.main(self.settings.log.level)
+        self.stream.main(self.settings.log.level, new_loop())
         return 0
 
 

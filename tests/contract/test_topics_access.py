@@ -37,6 +37,16 @@ def test_a_worker_owns_its_table_its_group_and_its_transactions() -> None:
     assert "topic:uk.dispatcher-journeys" not in tracker
 
 
+@pytest.mark.parametrize("party", [Party.CLI, Party.CONSOLE])
+def test_who_decides_about_dead_letters_has_the_one_transaction_of_all_who_decide(party: Party) -> None:
+    assert rights(party)["transactional-id:uk.dead-letter-audit"] == {"Describe", "Write"}
+    assert rights(party)["topic:uk.dead-letter-audit"] == {"Describe", "Read", "Write"}
+
+
+def test_the_provider_is_given_nothing_here() -> None:
+    assert "User:provider" not in "".join(access_commands(the_topics(), "uk.", "User:{party}"))
+
+
 @pytest.mark.parametrize("party", [party for party in Party if party is not Party.DISPATCHER])
 def test_nobody_but_the_dispatcher_reads_what_only_it_consumes(party: Party) -> None:
     assert "Read" not in rights(party).get("topic:uk.fault-tickets", set())
@@ -48,6 +58,8 @@ def test_each_command_is_one_that_a_shell_takes() -> None:
     assert {tuple(words[:4]) for words in commands} == {
         ("kafka-acls", "--bootstrap-server", "$BRIDGE_KAFKA_BOOTSTRAP_SERVERS", "--add")
     }
+    secured = access_commands(the_topics(), "uk.", "User:{party}", "/etc/kafka/admin.properties")
+    assert all("--command-config '/etc/kafka/admin.properties' --add" in line for line in secured)
     users = {words[words.index("--allow-principal") + 1] for words in commands}
     assert users == {
         f"User:CN={part},O=Example Telecom"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from bridge.adapters.webhook import wire
 from bridge.adapters.webhook.auth import Authenticator, Failure, KeysUnavailable, Unauthenticated
 from bridge.adapters.webhook.limits import Disconnected, FailureLimit, read_body
+from bridge.adapters.webhook.peer import Networks, client_address
 from bridge.adapters.webhook.wire import Answer, AnswerReason, ErrorCode, RawHeaders, Refusal
 from bridge.domain.dead_letters import QuarantineReason
 from bridge.domain.entities import SERVICE_PROBLEM, SERVICE_TEST, Kci
@@ -73,9 +74,13 @@ class Webhook:
         path: str,
         limits: WebhookLimits,
         description: bytes,
+        trusted_proxies: Networks,
         new_id: Callable[[], str],
     ) -> None:
-        """Take `new_id` to name a delivery: the uuid of a refusal's Error body and the id of its quarantined record."""
+        """
+        Take the proxies whose word about their callers counts, and `new_id` to name a delivery: the uuid of a
+        refusal's Error body and the id of its quarantined record.
+        """
         self._publish_kci = publish_kci
         self._authenticator = authenticator
         self._failures = failures
@@ -84,6 +89,7 @@ class Webhook:
         self._paths = frozenset((path, path + path))
         self._limits = limits
         self._description = description
+        self._trusted_proxies = trusted_proxies
         self._new_id = new_id
         self._in_flight = 0
 
@@ -91,7 +97,7 @@ class Webhook:
         """Answer one request, whatever it is."""
         if scope["type"] != "http":
             raise RuntimeError("the webhook serves HTTP only; run it without lifespan and websockets")
-        request = _Request(scope, self._new_id())
+        request = _Request(scope, self._new_id(), client_address(scope, self._trusted_proxies))
         answer = await self._answer(request, receive)
         if answer is not None:
             await _send(send, request, answer)
@@ -247,13 +253,12 @@ class Webhook:
 class _Request:
     """One request: what its head tells, and what was found out about it for the log."""
 
-    def __init__(self, scope: Scope, request_id: str) -> None:
+    def __init__(self, scope: Scope, request_id: str, client: str) -> None:
         self.id = request_id
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: RawHeaders = list(scope["headers"])
-        client: Any = scope.get("client")
-        self.client: str = client[0] if client else "unknown"
+        self.client = client
         self.request_id = wire.header(self.headers, wire.REQUEST_ID)
         self.conversation_id = wire.header(self.headers, wire.CONVERSATION_ID)
         self.started = time.monotonic()

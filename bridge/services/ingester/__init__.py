@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from importlib.metadata import version
 
-import uvloop
 from prometheus_client import CollectorRegistry
 
 from bridge.adapters import logging
@@ -24,6 +23,7 @@ from bridge.adapters.webhook.wire import refuse_bytes
 from bridge.flows.publish_kci import PublishKci
 from bridge.services.ingester.authentication import authenticator_for
 from bridge.services.ingester.connecting import ConnectingOutbox
+from bridge.services.loop import new_loop
 from bridge.settings import Settings, SettingsError, WebhookSettings, read
 from bridge.topics import Party, Topics, data_directory, load_topics
 
@@ -49,7 +49,7 @@ def main(environ: Mapping[str, str]) -> int:
     logging.configure(
         settings.log, service=SERVICE, stream=sys.stderr, secrets=logging.secrets_in(*vars(settings).values())
     )
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(serve(settings, topics))
     return 0
 
@@ -87,6 +87,7 @@ async def serve(settings: Settings, topics: Topics) -> None:
             description=describe(
                 path=settings.webhook.path, auth=settings.webhook.auth, version=version("fibre-fault-bridge")
             ),
+            trusted_proxies=settings.webhook.trusted_proxies,
             new_id=lambda: str(uuid.uuid4()),
         )
         servers = (_webhook_server(webhook, settings.webhook), _management_server(outbox, telemetry, settings))

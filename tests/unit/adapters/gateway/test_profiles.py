@@ -35,14 +35,12 @@ def test_a_token_url_of_its_own_is_used() -> None:
         "ftp://gateway/v1",
         "gateway.example/v1",
         "https://",
-        "https://user:pw@gateway/v1",
         "https://gateway/v1?x=1",
         "http://gateway:port/v1",
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_by_its_variable(url: str) -> None:
-    with pytest.raises(ProfileError, match=r"^BRIDGE_GATEWAY_BASE_URL: ") as caught:
+    with pytest.raises(ProfileError, match=r"^BRIDGE_GATEWAY_BASE_URL: "):
         of(base_url=url)
-    assert "pw" not in str(caught.value)
     with pytest.raises(ProfileError, match=r"^BRIDGE_GATEWAY_TOKEN_URL: "):
         of(base_url="https://gateway/v1", token_url=url)
