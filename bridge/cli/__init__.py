@@ -2,7 +2,7 @@
 
 import typer
 
-from bridge.cli import config, journeys, lifecycles, run, schemas, tickets, topics
+from bridge.cli import config, dead_letters, demo, journeys, lifecycles, quarantine, run, schemas, tickets, topics
 
 app = typer.Typer(
     name="bridge",
@@ -10,9 +10,12 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(demo.app)
 app.add_typer(run.app)
 app.add_typer(tickets.app)
 app.add_typer(journeys.app)
+app.add_typer(dead_letters.app)
+app.add_typer(quarantine.app)
 app.add_typer(topics.app)
 app.add_typer(schemas.app)
 app.add_typer(config.app)

@@ -1,12 +1,10 @@
 """`bridge journeys`: where each ticket stands, and a person's word on commands whose outcome is UNKNOWN."""
 
-import asyncio
 import getpass
 import os
 import uuid
-from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 from aiokafka import AIOKafkaProducer
@@ -14,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from bridge.adapters.avro import to_json
 from bridge.adapters.kafka_connection import connection_options
 from bridge.adapters.kafka_reader import read_topic
+from bridge.cli.cluster import on_cluster
 from bridge.cli.screen import fail, show_table
 from bridge.domain.journeys import CommandState, JourneyStatus, PendingCommand
 from bridge.domain.outcomes import GatewayOutcome
@@ -21,10 +20,8 @@ from bridge.domain.signals import Choice, OperatorDecision
 from bridge.flows.handle_ticket import GATEWAY_OUTCOMES, JOURNEYS, OPERATOR_DECISIONS
 from bridge.ports import Codec
 from bridge.services.codec import codec_for
-from bridge.settings import Settings, SettingsError, read
-from bridge.topics import Party, TopicsError, data_directory, load_topics, physical_name
-
-T = TypeVar("T")
+from bridge.settings import Settings, read
+from bridge.topics import Party, data_directory, load_topics, physical_name
 
 app = typer.Typer(
     name="journeys", help="Where each ticket stands, and what a person decides about it.", no_args_is_help=True
@@ -39,7 +36,7 @@ def show_all(
     attention: Annotated[bool, typer.Option("--attention", help="Only those that need a person.")] = False,
 ) -> None:
     """List all journeys."""
-    found = _run(_journeys())
+    found = on_cluster(_journeys)
     rows = [
         (
             status.ticket_id,
@@ -58,7 +55,7 @@ def show_all(
 @app.command("show")
 def show(ticket: Ticket) -> None:
     """Show one journey, and every outcome that was published for it."""
-    status, outcomes = _run(_story(ticket))
+    status, outcomes = on_cluster(lambda: _story(ticket))
     if status is None and not outcomes:
         fail(f"nothing is known of ticket {ticket}; `bridge journeys list` shows all")
     if status is not None:
@@ -99,14 +96,7 @@ def resolve(
         fail("say exactly one of --accepted ID, --not-accepted and --retry")
     if not why:
         fail("say --why: the decision is kept, and whoever reads it later needs the reason")
-    _run(_decide(ticket, choices[0], accepted, why, by, force=force))
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except (SettingsError, TopicsError) as error:
-        fail(str(error))
+    on_cluster(lambda: _decide(ticket, choices[0], accepted, why, by, force=force))
 
 
 def _entity(number: str | None, status: str | None) -> str:

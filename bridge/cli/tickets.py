@@ -1,22 +1,22 @@
 """`bridge tickets`: ticket events from JSON onto `fault-tickets`, so that anyone can drive the bridge."""
 
-import asyncio
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from aiokafka import AIOKafkaProducer
 
 from bridge.adapters.avro import NotThatRecord, from_json
 from bridge.adapters.kafka_connection import connection_options
+from bridge.cli.cluster import on_cluster
 from bridge.cli.screen import fail
 from bridge.domain.tickets import FaultTicketEvent
 from bridge.flows.handle_ticket import FAULT_TICKETS
 from bridge.services.codec import codec_for
-from bridge.settings import SettingsError, read
+from bridge.settings import read
 from bridge.topics import Party, data_directory, load_topics, physical_name
 
 app = typer.Typer(name="tickets", help="Ticket events, from JSON.", no_args_is_help=True)
@@ -39,18 +39,17 @@ def send(
     Whether an event keeps the contract's limits is checked by the dispatcher, which tells all violations in `gateway-
     outcomes`.
     """
-    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         events = read_events(text)
     except NotThatRecord as error:
         fail(f"{file}: {error}")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{file}: cannot be read as UTF-8 text: {error}")
     if dry_run:
         typer.echo(f"{len(events)} events can be read.")
         return
-    try:
-        asyncio.run(_send(events))
-    except SettingsError as error:
-        fail(str(error))
+    on_cluster(lambda: _send(events))
 
 
 def read_events(text: str) -> list[FaultTicketEvent]:
@@ -61,26 +60,25 @@ def read_events(text: str) -> list[FaultTicketEvent]:
         NotThatRecord: with every event that cannot be read, by its place in the file.
 
     """
-    stripped = text.lstrip()
-    try:
-        if stripped.startswith("["):
-            pieces: list[tuple[str, Any]] = [
-                (f"event {number}", item) for number, item in enumerate(json.loads(text), 1)
-            ]
-        else:
-            lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-            pieces = [(f"line {number}", json.loads(line)) for number, line in lines]
-    except ValueError as error:
-        raise NotThatRecord(f"not JSON: {error}") from None
     events, problems = [], []
-    for place, piece in pieces:
+    for place, piece in _pieces(text):
         try:
-            events.append(from_json(FaultTicketEvent, json.dumps(piece)))
+            events.append(from_json(FaultTicketEvent, piece))
         except NotThatRecord as error:
             problems.append(f"{place}: {error}")
     if problems:
         raise NotThatRecord("\n".join(problems))
     return events
+
+
+def _pieces(text: str) -> list[tuple[str, str]]:
+    """Each event's JSON with its place in the text."""
+    if not text.lstrip().startswith("["):
+        return [(f"line {number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    try:
+        return [(f"event {number}", json.dumps(item)) for number, item in enumerate(json.loads(text), 1)]
+    except ValueError as error:
+        raise NotThatRecord(f"not JSON: {error}") from None
 
 
 async def _send(events: list[FaultTicketEvent]) -> None:

@@ -1,9 +1,7 @@
 """`bridge topics`: the topics of a cluster compared with topics.yaml, and made to match."""
 
-import asyncio
 import os
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -12,19 +10,17 @@ from bridge.adapters.kafka_admin import (
     Change,
     ChangeFailed,
     KafkaAdmin,
-    KafkaUnreachable,
     Obstacle,
     check_topics,
     plan,
 )
 from bridge.adapters.kafka_connection import connection_options
 from bridge.cli.acls import access_commands
+from bridge.cli.cluster import on_cluster
 from bridge.cli.screen import fail, show_table
 from bridge.cli.topics_page import topics_page
 from bridge.settings import KafkaSettings, SettingsError, read
 from bridge.topics import Party, Topics, TopicsError, data_directory, load_topics, physical_name
-
-T = TypeVar("T")
 
 CHANGES_NEEDED = 2
 REPLICATION_HELP = "Replicas of each topic; default: as topics.yaml says. A cluster of one broker needs 1."
@@ -42,7 +38,7 @@ TopicPrefix = Annotated[str, typer.Option(envvar="BRIDGE_KAFKA_TOPIC_PREFIX", he
 def show_plan(replication_factor: ReplicationFactor = None) -> None:
     """Show what `apply` would do. Exit code 0: nothing; 1: cannot tell; 2: there are changes."""
     topics, settings = _topics(), _kafka()
-    changes = _run(lambda: _planned(settings, topics, replication_factor))
+    changes = on_cluster(lambda: _planned(settings, topics, replication_factor))
     show_table(("topic", "change"), [(change.name, str(change)) for change in changes])
     if changes:
         raise typer.Exit(CHANGES_NEEDED)
@@ -66,7 +62,7 @@ def apply_plan(
     do.
     """
     topics, settings = _topics(), _kafka()
-    left = _run(lambda: _apply(settings, topics, replication_factor, allow_losing_order=allow_losing_order))
+    left = on_cluster(lambda: _apply(settings, topics, replication_factor, allow_losing_order=allow_losing_order))
     if left:
         fail("\n".join(left))
 
@@ -80,7 +76,7 @@ def check_cluster(
     """
     topics, settings = _topics(), _kafka()
     parties = tuple(Party) if service is None else (service,)
-    _run(lambda: check_topics(connection_options(settings), topics, parties, settings.topic_prefix))
+    on_cluster(lambda: check_topics(connection_options(settings), topics, parties, settings.topic_prefix))
 
 
 @app.command("list")
@@ -117,9 +113,12 @@ def print_acls(
     principal: Annotated[
         str, typer.Option(help="Kafka's name for the user of each service; {party} stands for the service.")
     ] = "User:{party}",
+    command_config: Annotated[
+        str | None, typer.Option(help="Properties file that tells kafka-acls how to connect to a secured cluster.")
+    ] = None,
 ) -> None:
-    """Print the kafka-acls arguments that give each service its topics, group and transactions, and no more."""
-    for command in access_commands(_topics(), topic_prefix, principal):
+    """Print the kafka-acls commands that give each service its topics, group and transactions, and no more."""
+    for command in access_commands(_topics(), topic_prefix, principal, command_config):
         typer.echo(command)
 
 
@@ -164,11 +163,4 @@ def _kafka() -> KafkaSettings:
     try:
         return read(os.environ, "KAFKA").kafka
     except SettingsError as error:
-        fail(str(error))
-
-
-def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    try:
-        return asyncio.run(work())
-    except (ChangeFailed, KafkaUnreachable, TopicsError, OSError) as error:
         fail(str(error))
