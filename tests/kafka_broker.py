@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,11 @@ PREFIX = "test-"
 
 @contextmanager
 def fresh_kafka(
-    root: Path, *, brokers: int = 1, extra_properties: ExtraProperties = no_extra_properties
+    root: Path,
+    *,
+    brokers: int = 1,
+    extra_properties: ExtraProperties = no_extra_properties,
+    format_options: Sequence[str] = (),
 ) -> Iterator[EmbeddedKafka]:
     """
     Start a cluster under `root/.sandbox` and delete it at the end, whatever the end is.
@@ -32,6 +36,7 @@ def fresh_kafka(
         brokers=brokers,
         jars=sandbox / "jars",
         extra_properties=extra_properties,
+        format_options=format_options,
     )
     try:
         kafka.start()

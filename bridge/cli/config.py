@@ -38,7 +38,8 @@ def settings_table() -> str:
     """All groups, one table each, in the order in which they are read."""
     lines: list[str] = []
     for name, group in GROUPS.items():
-        lines += [f"## {PREFIX}{name}", "", (group.__doc__ or "").split(": ", 1)[-1].strip().capitalize(), ""]
+        about = (group.__doc__ or "").split(": ", 1)[-1].strip()
+        lines += [f"## {PREFIX}{name}", "", f"{about[:1].upper()}{about[1:]}", ""]
         lines += ["| variable | default | meaning |", "|---|---|---|", *_rows(name, group), ""]
     return "\n".join(lines)
 
@@ -52,7 +53,7 @@ def _rows(name: str, group: type[Group]) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    if value is None or value == ():
+    if value in (None, (), ""):
         return ""
     if isinstance(value, tuple):
         return f"`{','.join(value)}`"

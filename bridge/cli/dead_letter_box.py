@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import typer
 from aiokafka import AIOKafkaProducer
@@ -86,6 +86,7 @@ class Box:
             max_request_size=max(topic.max_message_bytes for topic in self.topics.topics),
             **connection_options(self.settings.kafka),
         )
+        asyncio.get_running_loop().set_exception_handler(_unless_shut_out)
         try:
             await producer.start()
             yield ReplayLetters(
@@ -179,6 +180,12 @@ async def open_box() -> Box:
     settings = read(os.environ, "KAFKA", "SCHEMA")
     topics = load_topics(data_directory() / "topics.yaml")
     return Box(settings, topics, await codec_for(settings.kafka, settings.schema, topics, Party.CLI))
+
+
+def _unless_shut_out(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tell what nobody awaited; but aiokafka 0.14 leaves futures of its own behind when a producer is shut out."""
+    if not isinstance(context.get("exception"), ProducerFenced):
+        loop.default_exception_handler(context)
 
 
 def _home(partitions: int, retention_days: int | None) -> Home:

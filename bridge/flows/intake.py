@@ -40,6 +40,7 @@ T = TypeVar("T")
 DEAD_LETTERS = "dead-letters"
 # A record that comes back from the dead letters carries how often it was there.
 ATTEMPTS_HEADER = "bridge-attempts"
+LONGEST_COUNT = 9
 SCHEMA_WAITS = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -226,7 +227,8 @@ def table_key(key: bytes | None) -> str:
 
 def _attempts(arrived: Arrived) -> int:
     values = [header.value for header in arrived.headers if header.name == ATTEMPTS_HEADER]
-    return int(values[-1]) if values and values[-1].isdigit() else 0
+    # A count that long was never ours; it is nobody's to bring the service down with.
+    return int(values[-1]) if values and values[-1].isdigit() and len(values[-1]) <= LONGEST_COUNT else 0
 
 
 def where(error: Exception) -> str:

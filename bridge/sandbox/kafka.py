@@ -157,8 +157,15 @@ class EmbeddedKafka:
         return Broker(place, properties, classpath)
 
     def _cluster_id(self) -> str:
-        """Return the id that this directory's data was formatted with, made at its first start: 16 bytes in base64."""
+        """Return the id that this directory's data was formatted with, made at its first start."""
         path = self.directory / "cluster-id"
         if not path.exists():
-            path.write_text(base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("="))
+            path.write_text(new_cluster_id())
         return path.read_text()
+
+
+def new_cluster_id() -> str:
+    """16 random bytes in base64, never with a leading dash, which the storage tool takes for the name of an option."""
+    while (cluster_id := base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")).startswith("-"):
+        pass
+    return cluster_id

@@ -6,9 +6,8 @@ from typing import Any
 import uvloop
 
 # uvloop 0.23, unlike asyncio, does not always see the end of a TLS connection that it closes while data comes in, and
-# waits for its time-out, 30 s by default. Measured: one close in ten of a Kafka consumer,
-# which held a take-over up for longer than a session lasts. Nothing can be lost by cutting
-# a connection that is being closed: what counts was confirmed before.
+# waits for its time-out, 30 s by default. Measured: one close of a Kafka consumer in ten, each of which held a
+# take-over up for longer than a session lasts. To cut it off loses nothing: what counts was confirmed before.
 TLS_GOODBYE_SECONDS = 0.5
 
 

@@ -30,7 +30,7 @@ from bridge.flows.intake import DeadLetterLimit, Intake
 from bridge.ports import Codec
 from bridge.services.codec import codec_for
 from bridge.services.loop import new_loop
-from bridge.services.start import check_cluster
+from bridge.services.start import check_cluster, check_worker
 from bridge.settings import Settings
 from bridge.topics import Party, Topics, data_directory, load_topics, physical_name
 
@@ -78,19 +78,22 @@ def wire(
     secrets = logging.secrets_in(*(group for group in vars(settings).values()))
     logging.configure(settings.log, service=party.value, stream=sys.stderr, secrets=secrets)
     topics = load_topics(data_directory() / "topics.yaml")
-    codec = asyncio.run(_start(settings, topics, party))
     prefix = settings.kafka.topic_prefix
-    connection = connection_options(settings.kafka)
     group = physical_name(prefix, party.value)
+    transactional_id = physical_name(prefix, table)
+    codec = asyncio.run(_start(settings, topics, party, group=group, transactional_id=transactional_id))
+    connection = connection_options(settings.kafka)
+    longest = max(topic.max_message_bytes for topic in topics.written_by(party))
     fenced = FencedTable(
         TableSpec(
             topic=physical_name(prefix, table),
-            transactional_id=physical_name(prefix, table),
+            transactional_id=transactional_id,
             kept=kept,
             encode=codec.encode,
             physical=lambda name: physical_name(prefix, name),
             connection=connection,
             transaction_timeout_seconds=settings.kafka.transaction_timeout_seconds.total_seconds(),
+            max_record_bytes=longest,
         )
     )
     stream = StreamService(
@@ -110,7 +113,7 @@ def wire(
         telemetry,
         client_id=group,
         publish_timeout=PUBLISH_TIMEOUT,
-        max_record_bytes=max(topic.max_message_bytes for topic in topics.written_by(party)),
+        max_record_bytes=longest,
     )
     return Streaming(
         settings=settings,
@@ -141,6 +144,7 @@ def management(streaming: Streaming) -> AsgiServer:
     )
 
 
-async def _start(settings: Settings, topics: Topics, party: Party) -> Codec:
+async def _start(settings: Settings, topics: Topics, party: Party, *, group: str, transactional_id: str) -> Codec:
     await check_cluster(settings, topics, party)
+    await check_worker(settings, group=group, transactional_id=transactional_id)
     return await codec_for(settings.kafka, settings.schema, topics, party)

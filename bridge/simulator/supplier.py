@@ -70,10 +70,16 @@ class Supplier:
         return waits or bool(entity.open_requests())
 
     def _step(self, entity: Entity) -> None:
+        self._carry_out_next(entity)
+        # Who asks waits from that moment on: the answer may come before the next pause is over.
+        if entity.position < len(entity.script) and isinstance(entity.script[entity.position], Await):
+            self._carry_out_next(entity)
+        self.go_on(entity)
+
+    def _carry_out_next(self, entity: Entity) -> None:
         step = entity.script[entity.position]
         entity.position += 1
         self._carry_out(entity, step)
-        self.go_on(entity)
 
     def _carry_out(self, entity: Entity, step: Step) -> None:
         match step, entity:

@@ -43,6 +43,7 @@ async def spec(kafka: EmbeddedKafka) -> NewSpec:
             physical=lambda topic: f"{name}-{topic}",
             connection={"bootstrap_servers": kafka.bootstrap_servers},
             transaction_timeout_seconds=10,
+            max_record_bytes=1_048_576,
         )
 
     return new

@@ -4,7 +4,7 @@ import pytest
 
 from bridge.sandbox.broker import default_properties
 from bridge.sandbox.errors import SandboxError
-from bridge.sandbox.kafka import EmbeddedKafka
+from bridge.sandbox.kafka import EmbeddedKafka, new_cluster_id
 
 
 def test_three_brokers_form_one_quorum_with_ports_of_their_own_and_two_replicas_that_must_have_a_record(
@@ -33,3 +33,10 @@ def test_no_listener_of_a_broker_leaves_this_machine(tmp_path: Path) -> None:
 def test_a_broker_that_was_not_started_cannot_be_killed(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="there is no started broker 2; the brokers are none"):
         EmbeddedKafka(tmp_path, 24000).kill(2)
+
+
+def test_no_cluster_id_looks_like_an_option_of_the_storage_tool() -> None:
+    ids = [new_cluster_id() for _ in range(1000)]
+
+    assert {len(each) for each in ids} == {22}
+    assert [each for each in ids if each.startswith("-")] == []

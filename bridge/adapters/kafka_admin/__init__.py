@@ -1,9 +1,12 @@
 """
 A cluster's topics compared with `topics.yaml`, and made to match.
 
-`plan` says what differs, `KafkaAdmin` looks and changes, `check_topics` is what a service does before it starts.
+`plan` says what differs, `KafkaAdmin` looks and changes, `check_topics` and `check_access` are what a service does
+before
+it starts.
 """
 
+from bridge.adapters.kafka_admin.access import AccessMissing, check_access
 from bridge.adapters.kafka_admin.admin import ChangeFailed, KafkaAdmin, KafkaUnreachable, check_topics
 from bridge.adapters.kafka_admin.plan import (
     AddPartitions,
@@ -17,6 +20,7 @@ from bridge.adapters.kafka_admin.plan import (
 )
 
 __all__ = [
+    "AccessMissing",
     "AddPartitions",
     "Change",
     "ChangeConfigs",
@@ -26,6 +30,7 @@ __all__ = [
     "KafkaAdmin",
     "KafkaUnreachable",
     "Obstacle",
+    "check_access",
     "check_topics",
     "plan",
     "unfit",

@@ -249,7 +249,7 @@ class StreamService:
             timestamp=datetime.fromtimestamp(message.timestamp, UTC),
             key=message.key,
             value=message.value,
-            headers=tuple(Header(name=name, value=value) for name, value in _pairs(message.headers)),
+            headers=tuple(Header(name=name, value=value or b"") for name, value in _pairs(message.headers)),
         )
 
         def ack() -> None:

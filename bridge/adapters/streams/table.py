@@ -49,32 +49,30 @@ class _Write:
     done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
+@dataclass(kw_only=True)
 class TableSpec:
     """
-    What a table is: its physical topic, how outgoing records become bytes, the physical names of topics, and the type
-    of its values.
+    What a table is: its physical topic, how outgoing records become bytes, the physical names of topics, and its
+    values.
+
+    `kept` is `Kept[T]` for the table's T; `connection` are aiokafka's client arguments; `max_record_bytes` is the
+    longest
+    record that any of its topics takes.
     """
 
-    def __init__(
-        self,
-        *,
-        topic: str,
-        transactional_id: str,
-        kept: Any,
-        encode: Encode,
-        physical: Callable[[str], str],
-        connection: Mapping[str, Any],
-        transaction_timeout_seconds: float,
-    ) -> None:
-        """`kept` is `Kept[T]` for the table's T; `connection` are aiokafka's client arguments."""
-        self.topic = topic
-        self.transactional_id = transactional_id
-        self.encode = encode
-        self.physical = physical
-        self.connection = connection
-        self.transaction_timeout_seconds = transaction_timeout_seconds
+    topic: str
+    transactional_id: str
+    kept: Any
+    encode: Encode
+    physical: Callable[[str], str]
+    connection: Mapping[str, Any]
+    transaction_timeout_seconds: float
+    max_record_bytes: int
+
+    def __post_init__(self) -> None:
+        """Make the codec of the values once."""
         self.to_bytes = msgspec.json.Encoder().encode
-        self.from_bytes = msgspec.json.Decoder(kept).decode
+        self.from_bytes = msgspec.json.Decoder(self.kept).decode
 
 
 class FencedPartition:
@@ -114,6 +112,7 @@ class FencedPartition:
             transaction_timeout_ms=milliseconds,
             request_timeout_ms=milliseconds,
             max_batch_size=262_144,
+            max_request_size=self._spec.max_record_bytes,
             **self._spec.connection,
         )
         await self._producer.start()

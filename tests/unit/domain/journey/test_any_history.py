@@ -82,7 +82,11 @@ class AnyHistory(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if hasattr(self, "dispatcher"):
+                self.run_until(self.dispatcher.clock.now() + timedelta(minutes=20))
+                self.nothing_is_taken_twice_unasked()
+                self.nothing_is_stuck()
                 self.come_to_rest()
+                self.nothing_is_taken_twice_unasked()
         finally:
             self.loop.close()
 

@@ -62,12 +62,14 @@ def test_a_cancellation_of_an_open_problem_is_sent_and_the_problems_end_ends_the
     assert ticket.journey.end is End.CANCELLED
 
 
-def test_events_that_come_before_the_supplier_acknowledges_wait_and_are_sent_in_their_order() -> None:
+@pytest.mark.parametrize("messages", [0, 1, 2])
+def test_events_that_come_before_the_supplier_acknowledges_wait_and_are_sent_in_their_order(messages: int) -> None:
     ticket = raised()
     ticket.event(an_amendment(notes="first"), event_id="one")
     ticket.event(an_amendment(notes="second"), event_id="two")
     ticket.event(a_cancellation(), event_id="three")
-    ticket.hears(a_problem(status="SENT_TO_SUPPLIER"))
+    for _ in range(messages):
+        ticket.hears(a_problem(status="SENT_TO_SUPPLIER"))
     assert ticket.due is None
 
     ticket.hears(a_problem(status="ACKNOWLEDGED"))

@@ -404,6 +404,14 @@ def test_a_cancellation_with_the_number_of_an_amendment_is_another_request() -> 
     assert ticket.told_of("the event")[-1] == (CANCEL, ACCEPTED, Reason.FOUND)
 
 
+def test_an_amendment_that_turns_up_is_no_evidence_for_a_cancellation() -> None:
+    ticket = doubtful(CANCEL)
+
+    ticket.hears(with_amendment(a_problem(), 30))
+
+    assert ticket.told_of("the event") == [(CANCEL, UNKNOWN, Reason.NO_ANSWER)]
+
+
 def test_an_answer_whose_resolution_a_get_shows_pending_is_sent_again() -> None:
     ticket = after_get(doubtful(ANSWER), a_problem(status="RESOLVED", resolution=a_resolution("PENDING")))
 
@@ -581,6 +589,16 @@ def test_a_late_word_about_an_earlier_send_proves_nothing_about_a_later_one(verd
 
     assert ticket.head.state is CommandState.UNKNOWN
     assert ticket.due is None
+
+
+def test_a_late_refusal_of_a_send_that_nobody_doubts_proves_nothing() -> None:
+    ticket = ready(RAISE)
+    ticket.calls_and_gets(not_taken())
+
+    late(ticket, Verdict.REFUSED, request_id="request-of-another-worker")
+
+    assert ticket.head.state is CommandState.NOT_SENT
+    assert ticket.told_of("report")[-1][1] is ACCEPTED
 
 
 def test_a_late_acceptance_counts_even_if_the_command_waits_to_be_repeated() -> None:

@@ -13,6 +13,7 @@ from bridge.domain.journey.calls import attention, next_call, sending, time_pass
 from bridge.domain.journey.decisions import decision_arrived
 from bridge.domain.journey.draft import Context, Step
 from bridge.domain.journey.events import event_arrived
+from bridge.domain.journey.phases import MOVES
 from bridge.domain.journey.signals import signal_arrived
 from bridge.domain.journey.state import Journey, Planned, TicketState
 from bridge.domain.journeys import CommandState
@@ -39,6 +40,7 @@ from tests.builders import (
 )
 
 Told = tuple[CommandName, Verdict, Reason]
+LISTED_MOVES = {(move.from_phase, move.to_phase) for move in MOVES}
 _numbers = count(1)
 
 
@@ -159,6 +161,9 @@ class Ticket:
         return Context(now=self.now, cause=f"input-{next(_numbers)}", policy=self.policy, jitter=1.0)
 
     def _take(self, step: Step) -> Step:
+        before, after = self.state.journey, step.ticket.journey
+        move = (before.phase if before else None, after.phase if after else None)
+        assert move[0] is move[1] or move in LISTED_MOVES, f"no table lists {move}"
         self.state = step.ticket
         self.outcomes += step.outcomes
         self.observations += step.observations
