@@ -8,7 +8,7 @@ RUN /opt/bridge/bin/pip install --no-cache-dir --require-hashes -r requirements.
 COPY pyproject.toml README.md LICENSE topics.yaml ./
 COPY schemas ./schemas
 COPY bridge ./bridge
-RUN python -m pip install --no-cache-dir hatchling==1.31.0 \
+RUN python -m pip install --no-cache-dir hatchling==1.33.0 \
  && python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
  && /opt/bridge/bin/pip install --no-cache-dir --no-deps dist/*.whl
 

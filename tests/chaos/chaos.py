@@ -254,16 +254,16 @@ class Chaos:
         time.sleep(0.1)
         return int(self.stage.metric(name, SETTLED) - before)
 
-    def busy_one(self, service: str) -> tuple[str, int]:
-        """A process of the service with something under way, chosen by chance among those that run."""
+    def busy_one(self, service: str, least: int = 1) -> tuple[str, int]:
+        """A process of the service with so much under way at least, chosen by chance among those that run."""
         deadline = time.monotonic() + BUSY_SECONDS
         while time.monotonic() < deadline:
             names = [name for name in self.stage.names(service) if self.stage.children[name].running]
             self.rng.shuffle(names)
             for name in names:
-                if met := self.busy(name):
+                if (met := self.busy(name)) >= least:
                     return name, met
-        raise NotMet(f"no {service} had anything under way in {BUSY_SECONDS:g} s\n{self.stage.why()}")
+        raise NotMet(f"no {service} had {least} under way in {BUSY_SECONDS:g} s\n{self.stage.why()}")
 
     def kill(self, service: str) -> Fault:
         """Kill -9 a busy process; the supervisor starts it again."""
@@ -273,9 +273,9 @@ class Chaos:
         log.info("killed %s with %d under way", name, met)
         return self.faults.struck(Kind.KILL, name, met=met)
 
-    def freeze(self, service: str, seconds: float) -> Fault:
+    def freeze(self, service: str, seconds: float, least: int = 1) -> Fault:
         """SIGSTOP a busy process for longer than its session, then let it go on."""
-        name, met = self.busy_one(service)
+        name, met = self.busy_one(service, least)
         log.info("freeze %s with %d under way", name, met)
         with self.faults.lasting(Kind.FREEZE, name, met=met) as fault:
             self.stage.children[name].suspend()
@@ -335,6 +335,14 @@ class Chaos:
                 (link.cut if how == "cut" else link.stall)()
             yield
             link.mend()
+
+    def wait_struck(self, times: int, most_seconds: float) -> None:
+        """Return when the rules of the weather have struck so often; NotMet when they do not in time."""
+        deadline = time.monotonic() + most_seconds
+        while self.stage.struck() < times:
+            if time.monotonic() > deadline:
+                raise NotMet(f"the weather did not strike {times} times in {most_seconds:g} s")
+            time.sleep(LOOK_SECONDS)
 
     @contextmanager
     def weather(self, kind: Kind, what: str, **weather: object) -> Iterator[None]:

@@ -172,6 +172,11 @@ class Stage(BridgeUnderTest):
         url = f"http://127.0.0.1:{self.gateway.port}/control/tokens"
         httpx.delete(url, timeout=HTTP_SECONDS, trust_env=False).raise_for_status()
 
+    def struck(self) -> int:
+        """How often the rules of the weather in force have struck."""
+        url = f"http://127.0.0.1:{self.gateway.port}/control/faults"
+        return sum(httpx.get(url, timeout=HTTP_SECONDS, trust_env=False).json()["struck"])
+
     def metric(self, name: str, metric: str) -> float:
         """The sum of a metric over its labels, as a process tells it now; 0 if it does not answer."""
         try:
