@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from bridge.sandbox.kafka import EmbeddedKafka
 from bridge.sandbox.ports import free_port as find_free_port
@@ -21,6 +22,12 @@ MARKER_BY_FOLDER = {
     "bench": "bench",
 }
 TESTS = Path(__file__).parent
+
+# A loaded machine is slow, not wrong; and CI meets the same examples each time, so that it fails for a change and not
+# by chance.
+hypothesis_settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("dev", deadline=None)
+hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

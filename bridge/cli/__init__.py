@@ -2,7 +2,19 @@
 
 import typer
 
-from bridge.cli import config, dead_letters, demo, journeys, lifecycles, quarantine, run, schemas, tickets, topics
+from bridge.cli import (
+    config,
+    dead_letters,
+    demo,
+    journey_tables,
+    journeys,
+    lifecycles,
+    quarantine,
+    run,
+    schemas,
+    tickets,
+    topics,
+)
 
 app = typer.Typer(
     name="bridge",
@@ -20,3 +32,4 @@ app.add_typer(topics.app)
 app.add_typer(schemas.app)
 app.add_typer(config.app)
 app.add_typer(lifecycles.app)
+app.add_typer(journey_tables.app)
