@@ -37,6 +37,8 @@ BUSY_SECONDS = 60.0
 QUIET_SECONDS = 2.0
 OPERATOR_ROUNDS = 6
 LOOK_SECONDS = 0.5
+# Tickets that come at once just before a process is stopped.
+BURST = 60
 LOOK_EVERY_TICKETS = 10
 SAY_EVERY_SECONDS = 10.0
 
@@ -273,8 +275,12 @@ class Chaos:
         log.info("killed %s with %d under way", name, met)
         return self.faults.struck(Kind.KILL, name, met=met)
 
-    def freeze(self, service: str, seconds: float, least: int = 1) -> Fault:
-        """SIGSTOP a busy process for longer than its session, then let it go on."""
+    def freeze(self, service: str, seconds: float, *, least: int = 1) -> Fault:
+        """
+        SIGSTOP a busy process for longer than its session, with more before it than it has begun, then let it go on.
+        """
+        for _ in range(BURST):
+            self.provider.report()
         name, met = self.busy_one(service, least)
         log.info("freeze %s with %d under way", name, met)
         with self.faults.lasting(Kind.FREEZE, name, met=met) as fault:

@@ -90,6 +90,7 @@ class Provider:
         self._rng = rng
         self._faults_of = faults_of
         self._lock = threading.Lock()
+        self._drawing = threading.Lock()
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
         self._producer = Producer(
@@ -115,15 +116,16 @@ class Provider:
 
     def report(self) -> Ticket:
         """Tell of a new fault, now and then with an amendment or a cancellation right behind it."""
-        scenario = self._rng.choices(list(MIX), list(MIX.values()))[0]
-        number = len(self.tickets) + 1
-        ticket = Ticket(f"T-{number:06d}", scenario)
-        with self._lock:
-            self.tickets[ticket.id] = ticket
+        with self._drawing:
+            scenario = self._rng.choices(list(MIX), list(MIX.values()))[0]
+            supplier, chance = self._rng.choice(SUPPLIERS), self._rng.randrange(100)
+            number = len(self.tickets) + 1
+            ticket = Ticket(f"T-{number:06d}", scenario)
+            with self._lock:
+                self.tickets[ticket.id] = ticket
         service_id = f"SIM-{scenario}{self._faults_of(scenario)}-{number}"
         assert len(service_id) <= 50, service_id
-        self._tell(ticket, a_report(service_id=service_id, supplier=self._rng.choice(SUPPLIERS)))
-        chance = self._rng.randrange(100)
+        self._tell(ticket, a_report(service_id=service_id, supplier=supplier))
         if scenario == "HAPPY_PATH" and chance < AMENDED_AT_ONCE:
             self._tell(ticket, an_amendment())
         elif scenario == "HAPPY_PATH" and chance < AMENDED_AT_ONCE + CANCELLED_AT_ONCE:

@@ -2,8 +2,10 @@
 
 import base64
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +18,7 @@ from bridge.domain.entities import Kci, Observation
 from bridge.domain.journeys import JourneyStatus
 from bridge.domain.outcomes import GatewayOutcome
 from bridge.domain.record import Record
+from bridge.domain.signals import Choice, OperatorDecision
 from bridge.domain.statuses import ActionRequired, EntityStatus, StatusTransition
 from bridge.domain.tickets import FaultTicketEvent, TicketEvent
 from tests.builders import a_report, a_test_request, an_event
@@ -28,7 +31,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
 SERVICE_ID_LIMIT = 50
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 40.0
 POLL_SECONDS = 0.05
 
 
@@ -96,6 +99,20 @@ class BridgeUnderTest(RunningServices):
         self.write(
             "fault-tickets", [(event.ticket_id.encode(), CODEC.encode("fault-tickets", event)) for event in events]
         )
+
+    def decide(self, ticket: Ticket, command_id: str, choice: Choice) -> None:
+        """Publish what a person decided about a command whose outcome is UNKNOWN, as `bridge journeys resolve` does."""
+        decision = OperatorDecision(
+            decision_id=str(uuid.uuid4()),
+            ticket_id=ticket.id,
+            command_id=command_id,
+            choice=choice,
+            entity_id=None,
+            decided_by="grace",
+            why="the gateway's service desk found nothing",
+            decided_at=datetime.now(UTC),
+        )
+        self.write("operator-decisions", [(ticket.id.encode(), CODEC.encode("operator-decisions", decision))])
 
     def write(self, topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> list[tuple[int, int]]:
         """Write raw records of (key, value); return the partition and the offset of each."""

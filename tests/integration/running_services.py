@@ -98,10 +98,12 @@ class RunningServices:
     def wait_ready(self, name: str) -> None:
         self.children[name].wait_ready(READY_SECONDS)
 
-    def restart(self, name: str) -> None:
-        """Start a process that has ended again, and return when it is ready."""
-        self.children[name].start()
-        self.wait_ready(name)
+    def restart(self, *names: str) -> None:
+        """Start processes that have ended again, and return when all of them are ready."""
+        for name in names:
+            self.children[name].start()
+        for name in names:
+            self.wait_ready(name)
 
     def kill(self, name: str) -> None:
         """End a process as kill -9 does."""

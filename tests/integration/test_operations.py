@@ -8,6 +8,7 @@ from bridge.adapters.gateway.client import second_request_id
 from bridge.domain.entities import Kci, Source
 from bridge.domain.journeys import End, Phase
 from bridge.domain.outcomes import CommandName, GatewayOutcome
+from bridge.domain.signals import Choice
 from bridge.domain.statuses import ActionState, Move, StatusTransition
 from tests.builders import (
     PERSONAL,
@@ -426,10 +427,11 @@ def test_a_person_is_asked_about_an_amendment_only_after_the_gateway_was(bridge:
     ticket = bridge.report("AMENDMENT_ACCEPTED+HTTP_500@amend")
     bridge.wait_for_journey(ticket, problem_status="IN_PROGRESS")
     bridge.tell(ticket, an_amendment())
-    bridge.wait_for_journey(ticket, attention="RESOLVE_UNKNOWN")
+    journey = bridge.wait_for_journey(ticket, attention="RESOLVE_UNKNOWN")
     assert accepted(bridge, ticket, "get_problem") >= 3
+    assert journey.pending is not None
 
-    resolve(bridge, ticket, "--retry")
+    bridge.decide(ticket, journey.pending.command_id, Choice.RETRY)
 
     bridge.wait_for_outcome(ticket, "AMEND_PROBLEM ACCEPTED ANSWERED")
     bridge.wait_for_journey(ticket, problem_status="RESOLVED")

@@ -8,6 +8,7 @@ import pytest
 
 from bridge.domain.journeys import End, Phase
 from bridge.domain.outcomes import Reason
+from bridge.domain.signals import Choice
 from bridge.domain.statuses import StatusTransition
 from tests.builders import a_report, an_answer
 from tests.integration.bridge_under_test import BridgeUnderTest, Ticket
@@ -161,9 +162,9 @@ def test_calls_of_a_killed_dispatcher_are_unknown_until_evidence_or_a_person_set
     bridge.restart("dispatcher")
     bridge.gateway.weather()
 
-    bridge.wait_for_journey(not_taken, attention="RESOLVE_UNKNOWN")
-    decided = bridge.run("journeys", "resolve", not_taken.id, "--retry", "--why", "the gateway's operator found none")
-    assert decided.returncode == 0, decided.stderr
+    journey = bridge.wait_for_journey(not_taken, attention="RESOLVE_UNKNOWN")
+    assert journey.pending is not None
+    bridge.decide(not_taken, journey.pending.command_id, Choice.RETRY)
     wait_for_ends(bridge, [*tests])
     check_nothing_doubled(bridge, [*tests], "problems", "resolutions")
     told = [
@@ -188,8 +189,7 @@ def test_a_killed_tracker_and_a_killed_ingester_go_on_where_they_were(bridge: Br
 
     bridge.kill("tracker")
     bridge.kill("ingester")
-    bridge.restart("ingester")
-    bridge.restart("tracker")
+    bridge.restart("ingester", "tracker")
 
     wait_for_ends(bridge, tickets)
     check_nothing_doubled(bridge, tickets, "tests", "problems", "resolutions")
@@ -242,8 +242,7 @@ def test_a_ticket_that_nobody_could_serve_meanwhile_is_served_afterwards(bridge:
     late = bridge.report("TEST_GREEN")
     bridge.tell(ticket, an_answer())
 
-    for name in ("ingester", "tracker", "dispatcher-2"):
-        bridge.restart(name)
+    bridge.restart("ingester", "tracker", "dispatcher-2")
 
     bridge.wait_for_journey(late, phase=Phase.ENDED, end=End.TEST_GREEN)
     wait_for_ends(bridge, [ticket])

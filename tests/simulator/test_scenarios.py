@@ -6,7 +6,7 @@ from bridge.simulator import words
 from bridge.simulator.scenarios import SCENARIOS
 from bridge.simulator.steps import Action, Conclude, Failure, Information, Move, Resolve, Say
 from tests.simulator.conftest import Start
-from tests.simulator.tenant import Tenant, a_problem
+from tests.simulator.tenant import Tenant, a_problem, until
 
 BEGUN = ["SENT_TO_SUPPLIER", "ACKNOWLEDGED", "IN_PROGRESS"]
 TESTED = ["SENT_TO_SUPPLIER", "IN_PROGRESS", "COMPLETED"]
@@ -137,6 +137,15 @@ async def test_a_question_waits_for_the_amendment_that_answers_it(tenant: Tenant
     assert (await tenant.amend(problem, appointmentReservationId=77)).status_code == 201
     assert tenant.webhook.statuses(problem)[-3:] == ["PENDING_AMENDMENT", "IN_PROGRESS", "RESOLVED"]
     assert (await tenant.problem(problem))["appointmentReservationId"] == 77
+
+
+async def test_an_answer_that_comes_at_once_counts(start: Start) -> None:
+    tenant = await start(kci_delay=0.1)
+    service = "SIM-INFORMATION_REQUIRED-1"
+    problem = await tenant.made("/service-problems", a_problem(await tenant.tested(service), service))
+    await until(lambda: "PENDING" in tenant.webhook.statuses(problem), "the question")
+    assert (await tenant.amend(problem)).status_code == 201
+    await tenant.rests_in(problem, "RESOLVED")
 
 
 AMENDMENTS = {

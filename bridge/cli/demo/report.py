@@ -57,16 +57,20 @@ def _settled(outcome: GatewayOutcome | None, *, asked: bool) -> str:
 def print_stay(console: Console, place: Place) -> None:
     """Print where everything is."""
     exports = " ".join(f"{name}={value}" for name, value in place.kafka.items() if "PASSWORD" not in name)
+    simulator, webhook = f"http://{place.simulator}", f"http://{place.webhook}/kcis"
+    places = (
+        ("bridge journeys list", "where each ticket stands"),
+        ("bridge journeys show TICKET", "its story"),
+        ("bridge tickets send FILE", "more tickets; service ids choose what happens (docs/simulator.md)"),
+        *((f"curl http://{place.management[service]}/metrics", f"metrics of the {service}") for service in SERVICES),
+        (f"curl {simulator}/truth", "the gateway's own books; /ledger has every call that it got"),
+        (f"curl -u {WEBHOOK_USER}:{place.webhook_password} {webhook} -d {{}}", "the webhook, which refuses this KCI"),
+    )
     lines = (
         "",
         "Everything is left running. In another terminal:",
         f"  export {exports}",
-        "  bridge journeys list                     where each ticket stands",
-        "  bridge journeys show TICKET              its story",
-        "  bridge tickets send FILE                 more tickets; service ids choose what happens (docs/simulator.md)",
-        *(f"  curl http://{place.management[service]}/metrics   the {service}'s metrics" for service in SERVICES),
-        f"  curl http://{place.simulator}/truth     the gateway's own books; /ledger is every call that it got",
-        f"  curl -u {WEBHOOK_USER}:{place.webhook_password} http://{place.webhook}/kcis -d ...   the webhook",
+        *(f"  {command:<48}  {what}" for command, what in places),
         f"Logs are in {place.logs}. Ctrl-C ends everything.",
     )
     for line in lines:
