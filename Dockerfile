@@ -33,6 +33,6 @@ COPY --from=build /build/doc /usr/share/doc/fibre-fault-bridge
 ENV PATH=/opt/bridge/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001
 EXPOSE 8080 9090
-# No HEALTHCHECK: each service answers /healthz and /readyz on its management address, for whoever runs it to ask.
+# No HEALTHCHECK: each service answers /live and /ready on its management address, for whoever runs it to ask.
 # Python is process 1 and gets SIGTERM itself.
 ENTRYPOINT ["bridge"]

@@ -281,7 +281,7 @@ class SchemaSettings(Group):
 class ManagementSettings(Group):
     """BRIDGE_MANAGEMENT_…: health and metrics of each service."""
 
-    listen: str = Field("0.0.0.0:9090", description="Address and port of /healthz, /readyz and /metrics, `host:port`.")
+    listen: str = Field("0.0.0.0:9090", description="Address and port of /live, /ready and /metrics, `host:port`.")
 
 
 class LogSettings(Group):

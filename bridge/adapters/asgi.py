@@ -82,6 +82,11 @@ class AsgiServer:
             self._server.should_exit = True
             await self._task
 
+    def fault(self) -> str | None:
+        """Tell that it serves no more, though nobody stopped it; or None."""
+        ended = self._task is not None and self._task.done() and not self._server.should_exit
+        return f"{self._listen} is no longer served" if ended else None
+
 
 class _QuietServer(uvicorn.Server):
     """Leaves signals to the process that it is a part of, and tells when it listens."""

@@ -1,5 +1,5 @@
 """
-/healthz, /readyz and /metrics of one process: whether it lives, whether it can do its work, and what it has done.
+/live, /ready and /metrics of one process: whether it lives, whether it can do its work, and what it has done.
 
 It knows nothing of what is checked: a check is a function that tells what is wrong, or None. The application is served
 by the service's own event loop, so a loop that is stuck answers nothing, and the liveness probe fails by its time-out.
@@ -25,21 +25,21 @@ def management_app(*, alive: Mapping[str, Check], ready: Mapping[str, Check], me
     """
     The application to be served on the management address.
 
-    `/healthz` answers 503 when a check of `alive` fails: restart the process. `/readyz` answers 503 when one of `alive`
+    `/live` answers 503 when a check of `alive` fails: restart the process. `/ready` answers 503 when one of `alive`
     or `ready` fails: send no work. Both name each check and what is wrong with it.
     """
 
-    async def healthz(_: Request) -> Response:
+    async def answer_live(_: Request) -> Response:
         return _verdict(alive)
 
-    async def readyz(_: Request) -> Response:
+    async def answer_ready(_: Request) -> Response:
         return _verdict({**alive, **ready})
 
     async def exposition(_: Request) -> Response:
         media_type, text = metrics()
         return Response(text, headers={"content-type": media_type})
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", exposition)])
+    return Starlette(routes=[Route("/live", answer_live), Route("/ready", answer_ready), Route("/metrics", exposition)])
 
 
 def still_running(task: "asyncio.Task[None]") -> Check:

@@ -24,6 +24,7 @@ from bridge.adapters.kafka_outbox import KafkaOutbox
 from bridge.adapters.management import management_app, refuse
 from bridge.adapters.prometheus import PrometheusTelemetry
 from bridge.adapters.streams.app import StreamService
+from bridge.adapters.streams.lanes import still_going
 from bridge.adapters.streams.table import FencedTable, TableSpec
 from bridge.domain.record import Record
 from bridge.flows.intake import DeadLetterLimit, Intake
@@ -35,6 +36,8 @@ from bridge.settings import Settings
 from bridge.topics import Party, Topics, data_directory, load_topics, physical_name
 
 PUBLISH_TIMEOUT = timedelta(seconds=10)
+# Beside the calls and the transactions of an input: the longest wait for a schema registry, and a busy machine.
+STUCK_MARGIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,7 @@ class Streaming:
             limit=DeadLetterLimit(dead_letters_per_minute),
             home=lambda topic, key: self.stream.home(key, self.topics.partitions_of(self.topics[topic])),
             key_of=key_of,
+            pause=_pause,
         )
 
     def run(self) -> int:
@@ -71,9 +75,20 @@ class Streaming:
 
 
 def wire(
-    settings: Settings, party: Party, *, sources: tuple[str, ...], table: str, kept: Any, max_pulled: int
+    settings: Settings,
+    party: Party,
+    *,
+    sources: tuple[str, ...],
+    table: str,
+    kept: Any,
+    max_pulled: int,
+    longest_call: timedelta = timedelta(),
 ) -> Streaming:
-    """Put a service together from its settings; nothing connects before it runs, except to check the topics."""
+    """
+    Put a service together from its settings; nothing connects before it runs, except to check the topics.
+
+    `longest_call` bounds whatever an input waits for that is not Kafka.
+    """
     build = version("fibre-fault-bridge")
     secrets = logging.secrets_in(*(group for group in vars(settings).values()))
     logging.configure(settings.log, service=party.value, stream=sys.stderr, secrets=secrets)
@@ -103,6 +118,8 @@ def wire(
         connection=connection,
         kafka=settings.kafka,
         max_pulled=max_pulled,
+        # Around a call there are two transactions: its intent and its outcome.
+        stuck_after=longest_call + 2 * settings.kafka.transaction_timeout_seconds + STUCK_MARGIN,
         data_directory=mkdtemp(prefix="bridge-faust-"),
     )
     telemetry = PrometheusTelemetry(CollectorRegistry(), service=party.value, version=build)
@@ -131,8 +148,8 @@ def wire(
 def management(streaming: Streaming) -> AsgiServer:
     """The management server of a streaming service."""
     app = management_app(
-        alive={},
-        ready={"stream": lambda: None if streaming.stream.assigned else "the consumer group has not settled yet"},
+        alive={"stream": streaming.stream.fault},
+        ready={"group": lambda: None if streaming.stream.assigned else "the consumer group has not settled yet"},
         metrics=streaming.telemetry.exposition,
     )
     return AsgiServer(
@@ -142,6 +159,13 @@ def management(streaming: Streaming) -> AsgiServer:
         grace=timedelta(seconds=2),
         refuse=refuse,
     )
+
+
+async def _pause(seconds: float) -> None:
+    """A registry that is away holds up one key, and no restart would bring it back."""
+    still_going()
+    await asyncio.sleep(seconds)
+    still_going()
 
 
 async def _start(settings: Settings, topics: Topics, party: Party, *, group: str, transactional_id: str) -> Codec:

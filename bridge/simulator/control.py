@@ -47,7 +47,7 @@ class Control:
     def routes(self) -> list[Route]:
         """All of them."""
         return [
-            Route("/healthz", self._health),
+            Route("/live", self._health),
             Route("/jwks.json", self._jwks),
             Route("/openapi.json", self._openapi),
             Route("/scenarios", self._scenarios),

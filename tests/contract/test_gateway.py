@@ -166,7 +166,7 @@ def simulator() -> Iterator[str]:
     environment = {"SIMULATOR_LISTEN": f"127.0.0.1:{port}", "SIMULATOR_KCI_DELAY": "0.01"}
     process = subprocess.Popen([sys.executable, "-m", "bridge.simulator"], env={**os.environ, **environment})
     try:
-        wait_for(f"http://127.0.0.1:{port}/healthz", process)
+        wait_for(f"http://127.0.0.1:{port}/live", process)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

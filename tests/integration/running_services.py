@@ -150,12 +150,12 @@ class RunningServices:
     def _program(self, service: str, name: str) -> Program:
         log = self._logs / f"{name}.log"
         if service == "simulator":
-            url = f"http://127.0.0.1:{self.gateway.port}/healthz"
+            url = f"http://127.0.0.1:{self.gateway.port}/live"
             command = (sys.executable, "-m", "bridge.simulator")
             return Program(name, command, log, self._simulator, ready_url=url)
         management = f"127.0.0.1:{self._port(name)}"
         environment = {**self._settings, "BRIDGE_MANAGEMENT_LISTEN": management}
-        return Program(name, (*BRIDGE, "run", service), log, environment, ready_url=f"http://{management}/readyz")
+        return Program(name, (*BRIDGE, "run", service), log, environment, ready_url=f"http://{management}/ready")
 
     def _port(self, name: str) -> int:
         while name not in self._ports:

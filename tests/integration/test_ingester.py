@@ -65,7 +65,7 @@ class Ingester:
     def management(self, path: str) -> httpx.Response:
         return httpx.get(f"http://127.0.0.1:{self.management_port}{path}", timeout=5)
 
-    def wait_until(self, status: int, path: str = "/readyz") -> None:
+    def wait_until(self, status: int, path: str = "/ready") -> None:
         """Wait until the management address answers this; what was logged tells why when it never does."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
@@ -352,7 +352,7 @@ def test_while_kafka_is_away_kcis_are_refused_and_afterwards_none_that_was_answe
         assert (answer.status_code, answer.json()["code"]) == (503, "TENANT_FAULT")
         assert int(answer.headers["retry-after"]) > 0
     ingester.wait_until(503)
-    assert ingester.management("/healthz").status_code == 200
+    assert ingester.management("/live").status_code == 200
     own_kafka.start_broker(1)
     ingester.wait_until(200)
 

@@ -78,7 +78,7 @@ def services(secured: SecuredKafka, how: str, prefix: str, logs: Path) -> Iterat
         "SIMULATOR_KCI_DELAY": "0.1",
     }
     with Fleet() as fleet:
-        url = f"http://127.0.0.1:{gateway}/healthz"
+        url = f"http://127.0.0.1:{gateway}/live"
         command = (sys.executable, "-m", "bridge.simulator")
         fleet.start(Program("simulator", command, logs / "simulator.log", simulator, ready_url=url))
         started = {}
@@ -93,7 +93,7 @@ def services(secured: SecuredKafka, how: str, prefix: str, logs: Path) -> Iterat
 def service(party: Party, settings: Mapping[str, str], logs: Path) -> Program:
     management = f"127.0.0.1:{free_port()}"
     environment = {"BRIDGE_MANAGEMENT_LISTEN": management, **settings}
-    ready_url = f"http://{management}/readyz"
+    ready_url = f"http://{management}/ready"
     return Program(party, (*BRIDGE, "run", party), logs / f"{party}.log", environment, ready_url=ready_url)
 
 

@@ -174,7 +174,7 @@ async def test_a_reset_forgets_everything_but_ids_and_tokens(tenant: Tenant) -> 
 
 
 async def test_a_person_can_ask_what_there_is(tenant: Tenant) -> None:
-    assert await tenant.get("/healthz") == {"status": "ok"}
+    assert await tenant.get("/live") == {"status": "ok"}
     listed = await tenant.get("/scenarios")
     assert "HAPPY_PATH" in {each["name"] for each in listed["scenarios"]}
     assert "KCI_LOST" in {each["name"] for each in listed["faults"]}

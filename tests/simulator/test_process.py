@@ -29,7 +29,7 @@ async def test_it_serves_where_the_environment_says_and_ends_on_sigterm(free_por
             answered = 0
             while answered != 200:
                 try:
-                    answered = (await client.get(f"http://{listen}/healthz")).status_code
+                    answered = (await client.get(f"http://{listen}/live")).status_code
                 except httpx.TransportError:
                     await asyncio.sleep(0.02)
     finally:

@@ -10,9 +10,10 @@ mere number answers a measured fault of Faust 0.15.3 on Apache Kafka 4.3, named 
 import asyncio
 import os
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import faust
 import structlog
@@ -22,7 +23,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, EventT
 from mode.supervisors import CrashingSupervisor
 
-from bridge.adapters.streams.lanes import Delivery, Lanes, Wake
+from bridge.adapters.streams.lanes import Delivery, Lanes, Wake, still_going
 from bridge.adapters.streams.table import FencedPartition, FencedTable
 from bridge.domain.dead_letters import Header
 from bridge.ports import Arrived, TableLost
@@ -35,6 +36,11 @@ log = structlog.get_logger(__name__)
 TEN_YEARS = 10 * 365 * 86400.0
 # Of the rebalance time-out: how long calls in flight may take before the partition is given up under them.
 DRAIN_SHARE = 0.7
+# A consumer that takes part asks for records every second or so, whether any come or not and whether brokers answer or
+# not; one that has not for this long never will.
+POLL_SECONDS = 60.0
+# What a stop takes beyond the calls in flight: Faust leaves its group and ends its thread.
+STOP_SECONDS = 60.0
 
 Handle = Callable[[Arrived, FencedPartition], Awaitable[None]]
 Woken = Callable[[str, FencedPartition], Awaitable[None]]
@@ -51,7 +57,19 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
 
 
 class ReadCommittedConsumer(driver.Consumer):
-    """A consumer whose thread reads committed records only."""
+    """A consumer whose thread reads committed records only, and that remembers when it last asked for some."""
+
+    polled_at = 0.0
+
+    def resume_flow(self) -> None:
+        """As Faust's; what it had to wait for before does not count against it."""
+        self.polled_at = time.monotonic()
+        super().resume_flow()
+
+    async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109  # Faust's signature
+        answer = await super()._wait_next_records(timeout)
+        self.polled_at = time.monotonic()
+        return answer
 
     def _new_consumer_thread(self) -> ReadCommittedThread:
         return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)
@@ -103,7 +121,7 @@ class StreamService:
     One service on Faust: source topics into lanes, a table beside them, one handler for records and one for wakes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a fact of the service that no other part knows
         self,
         *,
         group: str,
@@ -112,15 +130,22 @@ class StreamService:
         connection: Mapping[str, Any],
         kafka: KafkaSettings,
         max_pulled: int,
+        stuck_after: timedelta,
         data_directory: str,
     ) -> None:
-        """`topics` maps the physical name of each source topic to its logical one."""
+        """
+        `topics` maps the physical name of each source topic to its logical one; `stuck_after` is longer than any wait
+        after which a handler tells that it is `still_going`.
+        """
         session_timeout_seconds = kafka.session_timeout_seconds.total_seconds()
         rebalance_timeout_seconds = kafka.rebalance_timeout_seconds.total_seconds()
         self._topics = topics
         self._table = table
         self._drain_seconds = rebalance_timeout_seconds * DRAIN_SHARE
         self._max_pulled = max_pulled
+        self._stuck_after = stuck_after.total_seconds()
+        self._opening = False
+        self._stopping_since: float | None = None
         self._lanes: Lanes | None = None
         self._handle: Handle | None = None
         self._woken: Woken | None = None
@@ -202,6 +227,26 @@ class StreamService:
         """Whether this worker takes part: the group has settled, and the flow is on."""
         return not self.app.should_stop and bool(self.app.flow_control.is_active()) and not self.app.rebalancing
 
+    def fault(self) -> str | None:
+        """
+        Tell why only a new process helps, or None. A gateway, a broker or a registry that is away is no fault of ours,
+        and a rebalance, a take-over or a slow call is not the end.
+        """
+        if self._lanes is None:
+            return None
+        now = time.monotonic()
+        if self._stopping_since is not None:
+            late = now - self._stopping_since > self._drain_seconds + STOP_SECONDS
+            return "the service was told to stop and does not end" if late else None
+        # Inputs that came a moment before their partition was opened wait for it, however long it takes.
+        fault = None if self._opening else self._lanes.fault(self._stuck_after)
+        submitted_at = self._lanes.submitted_at
+        if fault is None and self.assigned and submitted_at is not None:
+            consumer = cast("ReadCommittedConsumer", self.app.consumer)
+            silent = now - max(submitted_at, consumer.polled_at)
+            fault = f"no records have been asked for since {silent:.0f} s" if silent > POLL_SECONDS else None
+        return fault
+
     def main(self, loglevel: str, loop: asyncio.AbstractEventLoop) -> None:
         """Run until SIGTERM or SIGINT; ends the process."""
         asyncio.set_event_loop(loop)
@@ -265,6 +310,7 @@ class StreamService:
         number = item.arrived.partition if isinstance(item, Delivery) else item.partition
         try:
             partition = await self._table.get(number, item.generation)
+            still_going()
             if isinstance(item, Delivery):
                 await self._handle(item.arrived, partition)  # type: ignore[misc]  # connected before the app starts
             else:
@@ -293,16 +339,20 @@ class StreamService:
     async def _assigned(self, _app: Any, assigned: Iterable[Any], **_: Any) -> None:
         generation = self.app.consumer_generation_id
         self.lanes.begin(generation)
+        self._opening = True
         try:
             partitions = await self._table.open({partition.partition for partition in assigned}, generation)
             await self._opened(partitions)  # type: ignore[misc]  # connected before the app starts
         except Exception as error:  # noqa: BLE001  # a worker that cannot read its state must not take part
             await self._crash(error)
+        finally:
+            self._opening = False
 
     async def _revoked(self, _app: Any, _revoked: Iterable[Any] = (), **_: Any) -> None:
         await self._drain()
 
     async def _stopping(self, _app: Any = None, **_: Any) -> None:
+        self._stopping_since = time.monotonic()
         await self._drain()
         if self._lanes is not None:
             await self._lanes.stop()

@@ -12,11 +12,14 @@ lane.
 import asyncio
 import contextlib
 import heapq
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import Any
 
 import structlog
 
@@ -63,6 +66,26 @@ class Wake:
 Input = Delivery | Wake
 
 
+@dataclass(slots=True, eq=False)
+class Pulse:
+    """When a lane last got on, by the clock that never runs backwards."""
+
+    at: float
+
+
+_PULSE: ContextVar[Pulse | None] = ContextVar("pulse", default=None)
+
+
+def still_going() -> None:
+    """
+    Tell that the input being handled gets on, after each wait that has a bound of its own: a lane that is silent for
+    longer than all of them is stuck. Anywhere else it does nothing.
+    """
+    pulse = _PULSE.get()
+    if pulse is not None:
+        pulse.at = time.monotonic()
+
+
 def lane_of(key: bytes | None) -> str:
     """The lane of a record's key; bytes that are not UTF-8 keep a lane of their own."""
     return NO_KEY if key is None else key.decode("utf-8", "surrogateescape")
@@ -97,12 +120,17 @@ class Lanes:
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._keepers: tuple[asyncio.Task[None], ...] = ()
+        self._pulses: dict[tuple[int, str], Pulse] = {}
+        self._submitted_at = time.monotonic()
         self.timers = Timers(self._wake)
 
     def start(self) -> None:
         """Begin to commit and to wake. Needs a running loop."""
-        self._spawn(self._commit_settled())
-        self._spawn(self.timers.run())
+        self._keepers = (
+            self._spawn(self._commit_settled(), "commits"),
+            self._spawn(self.timers.run(), "timers"),
+        )
 
     async def stop(self) -> None:
         """End the lanes' own tasks."""
@@ -115,6 +143,19 @@ class Lanes:
         """How many lanes have something to do."""
         return len(self._lanes)
 
+    def fault(self, stuck_after: float) -> str | None:
+        """Tell why only a new process helps: one of the lanes' own tasks ended, or a lane stopped getting on."""
+        for task in self._keepers:
+            if task.done():
+                return f"the task {task.get_name()!r} has ended"
+        silent = time.monotonic() - min((pulse.at for pulse in self._pulses.values()), default=time.monotonic())
+        return f"an input has not got on for {silent:.0f} s" if silent > stuck_after else None
+
+    @property
+    def submitted_at(self) -> float | None:
+        """When a record last found room, by the monotonic clock; None while there is none, so that nobody may come."""
+        return None if self._room.locked() else self._submitted_at
+
     def begin(self, generation: int) -> None:
         """A new assignment: wakes of earlier ones are void."""
         self._generation = generation
@@ -123,6 +164,7 @@ class Lanes:
     async def submit(self, delivery: Delivery) -> None:
         """Put a record into its lane; waits while too many are unsettled."""
         await self._room.acquire()
+        self._submitted_at = time.monotonic()
         if not self._is_current(delivery.generation):
             delivery.forget()
             self._room.release()
@@ -153,16 +195,20 @@ class Lanes:
         self._idle.clear()
         self._spawn(self._run((partition, key)))
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task: asyncio.Task[None] = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str | None = None) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _run(self, name: tuple[int, str]) -> None:
         lane = self._lanes[name]
+        pulse = self._pulses[name] = Pulse(time.monotonic())
+        _PULSE.set(pulse)
         try:
             while lane:
                 item = lane[0]
+                pulse.at = time.monotonic()
                 done = self._is_current(item.generation) and await self._handle(item)
                 lane.popleft()
                 if isinstance(item, Delivery):
@@ -175,7 +221,7 @@ class Lanes:
             log.exception("lane failed")
             await self._crash(error)
         finally:
-            del self._lanes[name]
+            del self._lanes[name], self._pulses[name]
             if not self._lanes:
                 self._idle.set()
 

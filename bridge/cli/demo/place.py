@@ -62,13 +62,13 @@ class Place:
             "simulator",
             ("-m", "bridge.simulator"),
             {f"SIMULATOR_{name}": value for name, value in settings.items()},
-            f"http://{self.simulator}/healthz",
+            f"http://{self.simulator}/live",
         )
 
     def service_program(self, service: str) -> Program:
         """One of the bridge's services, started as in production."""
         environment = {**self._own(service), "BRIDGE_MANAGEMENT_LISTEN": self.management[service]}
-        ready = f"http://{self.management[service]}/readyz"
+        ready = f"http://{self.management[service]}/ready"
         return self._program(service, ("-m", "bridge", "run", service), environment, ready)
 
     def command(self, name: str, *arguments: str) -> Program:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from bridge.adapters.gateway.client import HttpGateway
 from bridge.adapters.prometheus import PrometheusTelemetry, SupplierState
+from bridge.adapters.streams.lanes import still_going
 from bridge.domain.admission import Admission, AdmissionPolicy
 from bridge.domain.answers import Answer
 from bridge.domain.breaker import BreakerPolicy, BucketPolicy
@@ -41,6 +42,7 @@ def main(environ: Mapping[str, str]) -> int:
         table="dispatcher-journeys",
         kept=Kept[TicketState],
         max_pulled=settings.dispatcher.max_pulled,
+        longest_call=settings.gateway.total_timeout_seconds,
     )
     gateway = HttpGateway(settings.gateway, streaming.clock)
     server = management(streaming)
@@ -87,6 +89,7 @@ class TimedGateway:
         answer = await self._gateway.call(
             command, supplier=supplier, request_id=request_id, conversation_id=conversation_id
         )
+        still_going()
         self._telemetry.gateway_called(name_of(command), answer, time.monotonic() - started)
         return answer
 

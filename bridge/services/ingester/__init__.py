@@ -90,7 +90,8 @@ async def serve(settings: Settings, topics: Topics) -> None:
             trusted_proxies=settings.webhook.trusted_proxies,
             new_id=lambda: str(uuid.uuid4()),
         )
-        servers = (_webhook_server(webhook, settings.webhook), _management_server(outbox, telemetry, settings))
+        server = _webhook_server(webhook, settings.webhook)
+        servers = (server, _management_server(server, outbox, telemetry, settings))
         try:
             for server in servers:
                 await server.start()
@@ -140,8 +141,14 @@ def _webhook_server(webhook: Webhook, settings: WebhookSettings) -> AsgiServer:
     )
 
 
-def _management_server(outbox: ConnectingOutbox, telemetry: PrometheusTelemetry, settings: Settings) -> AsgiServer:
-    app = management_app(alive={"outbox": outbox.fault}, ready={"kafka": outbox.problem}, metrics=telemetry.exposition)
+def _management_server(
+    webhook: AsgiServer, outbox: ConnectingOutbox, telemetry: PrometheusTelemetry, settings: Settings
+) -> AsgiServer:
+    app = management_app(
+        alive={"webhook": webhook.fault, "outbox": outbox.fault},
+        ready={"kafka": outbox.problem},
+        metrics=telemetry.exposition,
+    )
     return AsgiServer(
         app, settings.management.listen, head_timeout=MANAGEMENT_HEAD_TIMEOUT, grace=MANAGEMENT_GRACE, refuse=refuse
     )

@@ -35,7 +35,7 @@ class Bench:
 async def test_a_process_that_is_well_is_alive_and_ready() -> None:
     bench = Bench()
 
-    alive, ready = await bench.get("/healthz"), await bench.get("/readyz")
+    alive, ready = await bench.get("/live"), await bench.get("/ready")
 
     assert (alive.status_code, alive.json()) == (200, {"status": "ok", "checks": {"loop": "ok"}})
     assert (ready.status_code, ready.json()) == (200, {"status": "ok", "checks": {"loop": "ok", "kafka": "ok"}})
@@ -45,7 +45,7 @@ async def test_a_process_without_kafka_is_alive_and_not_ready() -> None:
     bench = Bench()
     bench.kafka.problem = "no broker answers"
 
-    alive, ready = await bench.get("/healthz"), await bench.get("/readyz")
+    alive, ready = await bench.get("/live"), await bench.get("/ready")
 
     assert alive.status_code == 200
     assert (ready.status_code, ready.json()["checks"]["kafka"]) == (503, "no broker answers")
@@ -55,8 +55,8 @@ async def test_a_process_that_is_not_alive_is_not_ready_either() -> None:
     bench = Bench()
     bench.loop.problem = "ended"
 
-    assert (await bench.get("/healthz")).status_code == 503
-    assert (await bench.get("/readyz")).status_code == 503
+    assert (await bench.get("/live")).status_code == 503
+    assert (await bench.get("/ready")).status_code == 503
 
 
 async def test_a_task_that_ended_is_noticed() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.adapters.streams.lanes import Delivery, Input, Lanes, Wake, lane_of
+from bridge.adapters.streams.lanes import Delivery, Input, Lanes, Wake, lane_of, still_going
 from bridge.ports import Arrived
 
 
@@ -260,3 +260,74 @@ def test_every_key_has_a_lane_whatever_its_bytes() -> None:
     assert lane_of(None) == ""
     assert lane_of(b"T-1") == "T-1"
     assert lane_of(b"\xff\xfe").encode("utf-8", "surrogateescape") == b"\xff\xfe"
+
+
+async def test_an_input_that_never_returns_is_a_fault_though_the_other_lanes_go_on(
+    lanes: Lanes, source: Source, gate: Gate
+) -> None:
+    await lanes.submit(source.delivery(b"a", 0))
+    await asyncio.sleep(0.1)
+    await lanes.submit(source.delivery(b"b", 1))
+    gate.let_go("b1")
+    await gate.has_finished("b1")
+
+    assert lanes.fault(stuck_after=60) is None
+    assert lanes.fault(stuck_after=0.09) == "an input has not got on for 0 s"
+
+    gate.let_go("a0")
+    await gate.has_finished("a0")
+    await settled()
+    assert lanes.fault(stuck_after=0) is None
+
+
+async def test_an_input_that_waits_for_long_and_tells_so_is_no_fault(source: Source) -> None:
+    over = asyncio.Event()
+
+    async def slow(_: Input) -> bool:
+        while not over.is_set():
+            await asyncio.sleep(0.01)
+            still_going()
+        return True
+
+    lanes = Lanes(slow, is_current=source.is_current, crash=source.crash, commit=source.commit, max_pulled=4)
+    lanes.begin(1)
+    lanes.start()
+    await lanes.submit(source.delivery(b"a", 0))
+    await asyncio.sleep(0.5)
+
+    assert lanes.fault(stuck_after=0.4) is None
+
+    over.set()
+    await lanes.drain()
+    await lanes.stop()
+
+
+async def test_a_task_of_the_lanes_that_ended_is_a_fault(source: Source, gate: Gate) -> None:
+    async def broken() -> None:
+        raise RuntimeError("a bug")
+
+    lanes = Lanes(gate.handle, is_current=source.is_current, crash=source.crash, commit=broken, max_pulled=4)
+    lanes.begin(1)
+    lanes.start()
+    gate.let_go("a0")
+    await lanes.submit(source.delivery(b"a", 0))
+    await gate.has_finished("a0")
+    await settled()
+
+    assert lanes.fault(stuck_after=60) == "the task 'commits' has ended"
+
+    await lanes.stop()
+
+
+async def test_while_there_is_no_room_nobody_expects_records(lanes: Lanes, source: Source, gate: Gate) -> None:
+    assert lanes.submitted_at is not None
+
+    for offset in range(4):
+        await lanes.submit(source.delivery(b"a", offset))
+
+    assert lanes.submitted_at is None
+
+    gate.let_go("a0")
+    await gate.has_finished("a0")
+    await settled()
+    assert lanes.submitted_at is not None
