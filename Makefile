@@ -54,8 +54,8 @@ format: install ## Format the code and apply the safe fixes
 chaos: jars ## Run the chaos suite in its long form
 	@$(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
 
-bench: jars ## Run the measurements and compare them with their budgets
-	@$(BIN)/python -m pytest -m bench tests/bench $(ARGS)
+bench: jars ## Measure the bridge beside its rivals; CASE=deliver measures one case, ARGS="--seconds 10" goes to the command
+	@$(BIN)/python -m tests.bench $(CASE) $(ARGS)
 
 lock: install $(LOCKER) ## Resolve all dependencies anew within pyproject.toml and write the lock files
 	@$(LOCKER)/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
