@@ -1,0 +1,191 @@
+"""
+The case deliver: commands become POSTs, each ticket's in its order.
+
+A backlog is there before a contestant starts; after a warm-up its rate and its CPU seconds are taken over a window that
+ends when the time is over or the backlog is. One contestant runs at a time, on topics of its own.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.sandbox.kafka import EmbeddedKafka
+from tests.bench import gauge
+from tests.bench.commands import round_robin
+from tests.bench.plan import Plan
+from tests.bench.rig import BenchServices, Json, Sink, publish, run_module, running_sink, stopped_afterwards
+from tests.integration.topic_watch import CODEC
+
+# A ticket has this many commands, so that order matters and no ticket's history grows out of proportion.
+ROUNDS = 10
+# Commands a second that the backlog must last for where the API takes no time.
+FASTEST = 6000
+LOOK_SECONDS = 0.05
+START_SECONDS = 90.0
+STUCK_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is asked of each contestant."""
+
+    api_ms: int
+    in_flight: int
+    workers: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"api {self.api_ms} ms, {self.in_flight} in flight, {self.workers} worker{'s' * (self.workers > 1)}"
+
+    @property
+    def ceiling(self) -> float | None:
+        """Calls a second that no contestant can exceed; None where the API takes no time."""
+        return 1000 * self.in_flight * self.workers / self.api_ms if self.api_ms else None
+
+    def commands(self, seconds: float) -> int:
+        """How many commands last for so long."""
+        return int(min(self.ceiling or FASTEST, FASTEST * self.workers) * seconds)
+
+
+VARIANTS = (
+    Variant(20, 100),
+    Variant(20, 300),
+    Variant(20, 100, workers=2),
+    Variant(0, 100),
+    Variant(200, 100),
+    Variant(200, 300),
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a contestant runs."""
+
+    kafka: EmbeddedKafka
+    variant: Variant
+    sink: Sink
+    commands: int
+    logs: Path
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """`delivering` starts it on a backlog and yields its processes, by the name under which they are counted."""
+
+    name: str
+    delivering: Callable[[Stage], "Iterator[dict[str, list[int]]]"]
+    one_worker_only: bool = False
+
+
+def bridge_delivering(instead: dict[str, str]) -> Callable[[Stage], Iterator[dict[str, list[int]]]]:
+    """Our dispatcher, or what takes its place."""
+
+    def delivering(stage: Stage) -> Iterator[dict[str, list[int]]]:
+        services = BenchServices(
+            stage.kafka,
+            stage.logs,
+            settings={
+                "BRIDGE_GATEWAY_BASE_URL": stage.sink.base_url,
+                "BRIDGE_GATEWAY_MAX_IN_FLIGHT": str(stage.variant.in_flight),
+                "BRIDGE_GATEWAY_SUPPLIER_MAX_IN_FLIGHT": str(stage.variant.in_flight),
+            },
+            instead=instead,
+        )
+        with stopped_afterwards(services):
+            services.make_topics()
+            tickets = stage.commands // ROUNDS
+            run_module("tests.bench.seed", services.bootstrap_servers, services.prefix, tickets)
+            records = ((each.key, CODEC.encode("fault-tickets", each.event())) for each in round_robin(tickets, ROUNDS))
+            asyncio.run(publish(services.bootstrap_servers, f"{services.prefix}fault-tickets", records))
+            names = [f"dispatcher-{number}" for number in range(1, stage.variant.workers + 1)]
+            for name in names:
+                services.begin("dispatcher", name=name)
+            for name in names:
+                services.wait_ready(name)
+            yield {"workers": services.pids("dispatcher")}
+
+    return delivering
+
+
+DURABLE = Contestant("bridge", bridge_delivering({}))
+UNWRITTEN = Contestant(
+    "bridge without durability", bridge_delivering({"dispatcher": "tests.bench.unwritten_dispatcher"})
+)
+CONTESTANTS = (DURABLE, UNWRITTEN)
+
+
+def run(kafka: EmbeddedKafka, plan: Plan, logs: Path) -> Iterator[Json]:
+    """Every variant, its contestants in turn, so that a machine that grows busier strikes all of them alike."""
+    for variant in VARIANTS:
+        for repeat in range(1, plan.repeats + 1):
+            for contestant in CONTESTANTS:
+                about = {"case": "deliver", "variant": variant.name, "side": contestant.name, "repeat": repeat}
+                if plan.wants(about):
+                    yield {**about, **measure(kafka, contestant, variant, plan.seconds, logs / f"{time.time():.0f}")}
+
+
+def measure(kafka: EmbeddedKafka, contestant: Contestant, variant: Variant, seconds: float, logs: Path) -> Json:
+    """One contestant for so many seconds after its warm-up."""
+    warm_up = max(3.0, seconds / 4)
+    commands = variant.commands(seconds + warm_up)
+    with (
+        running_sink(logs, variant.api_ms / 1000) as sink,
+        contextmanager(contestant.delivering)(Stage(kafka, variant, sink, commands, logs)) as processes,
+    ):
+        pids = {**processes, "broker": [kafka.pid(1)], "sink": [sink.child.pid]}
+        _wait_for_first(sink)
+        time.sleep(warm_up)
+        before, begin = sink.counts(), gauge.read(pids)
+        after = _watch(sink, commands, begin.at + seconds)
+        end = gauge.read(pids)
+        figures = {
+            **gauge.circumstances(),
+            "api_ms": variant.api_ms,
+            "in_flight": variant.in_flight,
+            "workers": variant.workers,
+            "rss_mib": sum(map(gauge.peak_rss_mib, processes["workers"])),
+            "complete": after["unique"] == commands,
+        }
+    calls = after["answered"] - before["answered"]
+    # What the sink's clock says, since its last answer is what ends the work, not our looking.
+    lasted = (after["last"] if figures["complete"] else after["now"]) - before["now"]
+    cpu = end.since(begin, "workers")
+    return {
+        **figures,
+        "seconds": round(lasted, 2),
+        "calls": calls,
+        "rate": round(calls / lasted, 1),
+        "of_ceiling": round(calls / lasted / variant.ceiling, 3) if variant.ceiling else None,
+        "cpu_seconds": round(cpu, 2),
+        "calls_per_cpu_second": round(calls / cpu, 1) if cpu else None,
+        "broker_ms_per_call": round(1000 * end.since(begin, "broker") / calls, 4) if calls else None,
+        "sink_ms_per_call": round(1000 * end.since(begin, "sink") / calls, 4) if calls else None,
+        **{name: after[name] for name in ("violations", "overlaps", "duplicates", "strange", "most_in_flight")},
+        "lost": after["gaps"],
+    }
+
+
+def _wait_for_first(sink: Sink) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not sink.counts()["answered"]:
+        assert time.monotonic() < deadline, f"nothing was delivered in {START_SECONDS:g} s"
+        time.sleep(LOOK_SECONDS)
+
+
+def _watch(sink: Sink, commands: int, until: float) -> Json:
+    """The counts when everything is delivered, or the time is over."""
+    moved, answered = time.monotonic(), -1
+    while True:
+        counts = sink.counts()
+        if counts["unique"] >= commands and not counts["in_flight"]:
+            return counts
+        now = time.monotonic()
+        if now >= until:
+            return counts
+        if counts["answered"] != answered:
+            moved, answered = now, counts["answered"]
+        assert now < moved + STUCK_SECONDS, f"nothing more was delivered after {answered} of {commands} commands"
+        time.sleep(LOOK_SECONDS)
