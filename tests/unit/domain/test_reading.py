@@ -332,7 +332,7 @@ def leaves(value: Any) -> Iterator[str]:
 
 def canonical(value: Any) -> str:
     if isinstance(value, bool):
-        return str(value)
+        return json.dumps(value)  # as the reader writes it into a text
     if isinstance(value, int | float):
         return str(int(value)) if float(value).is_integer() else repr(value)
     text = str(value)
