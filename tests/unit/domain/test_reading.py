@@ -331,13 +331,17 @@ def leaves(value: Any) -> Iterator[str]:
 
 
 def canonical(value: Any) -> str:
-    """One text for what JSON and the reader may write differently: true, 1e16 and 1.0 among them."""
-    text = json.dumps(value) if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int | float):
+        return str(int(value)) if float(value).is_integer() else repr(value)
+    text = str(value)
     try:
-        number = float(text)
-    except ValueError:
-        return as_moment(text)
-    return str(int(number)) if number.is_integer() else text
+        return (
+            str(int(float(text))) if text.replace(".", "").isdecimal() and float(text).is_integer() else as_moment(text)
+        )
+    except (ValueError, OverflowError):
+        return text
 
 
 def as_moment(text: str) -> str:

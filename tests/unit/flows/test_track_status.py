@@ -1,75 +1,17 @@
 """The tracker's flow: what is published with what, and what time leads to."""
 
 from datetime import timedelta
-from itertools import count
-from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from bridge.domain.correlation import conversation_id
-from bridge.domain.entities import SERVICE_PROBLEM, Action, Entity, Kci, Observation, Source
-from bridge.domain.policy import TrackingPolicy
-from bridge.domain.record import Record
+from bridge.domain.entities import SERVICE_PROBLEM, Action, Entity, Observation, Source
 from bridge.domain.signals import EntitySilent
 from bridge.domain.tracking import TrackedEntity
-from bridge.flows.intake import DeadLetterLimit, Intake
-from bridge.flows.track_status import TrackStatus, entity_of
-from bridge.ports import Arrived, Kept, TableLost
-from tests.builders import NOW, TICKET, a_problem, a_report, a_test, an_event, an_update
-from tests.fakes import FakeTable, Fault, FixedClock, RecordingTelemetry, RecordingWakes, ScriptedCodec
-
-POLICY = TrackingPolicy(problem_silence=timedelta(hours=4), remember_ended=timedelta(days=30))
-
-
-class Tracker:
-    """A tracker in one test."""
-
-    def __init__(self) -> None:
-        self.table: FakeTable[TrackedEntity] = FakeTable(Kept[TrackedEntity])
-        self.wakes = RecordingWakes()
-        self.clock = FixedClock(NOW)
-        self.codec = ScriptedCodec()
-        self._offsets = count()
-        intake: Intake[TrackedEntity] = Intake(
-            service="tracker",
-            version="1.2.3",
-            codec=self.codec,
-            clock=self.clock,
-            telemetry=RecordingTelemetry(),
-            limit=DeadLetterLimit(100),
-            home=lambda _topic, _key: 0,
-            key_of=entity_of,
-        )
-        self.flow = TrackStatus(intake=intake, wakes=self.wakes, clock=self.clock, policy=POLICY)
-
-    async def hears(self, entity: Entity, **update: Any) -> Arrived:
-        """Take a KCI about the entity."""
-        kci = Kci(
-            entity=entity,
-            update=replace(an_update(), **update),
-            conversation_id=conversation_id(TICKET),
-            request_id="r",
-            received_at=self.clock.now(),
-        )
-        return await self.takes("kcis", kci, entity.key)
-
-    async def takes(self, topic: str, record: Record, key: str) -> Arrived:
-        value = self.codec.encode(topic, record)
-        arrived = Arrived(
-            topic=topic, partition=0, offset=next(self._offsets), timestamp=NOW, key=key.encode(), value=value
-        )
-        await self.flow.arrived(arrived, self.table)
-        return arrived
-
-    async def passes(self, time: timedelta) -> None:
-        self.clock.advance(time)
-        for key, _ in self.wakes.due(self.clock.now()):
-            await self.flow.woken(key, self.table)
-
-    @property
-    def topics(self) -> list[str]:
-        return [record.topic for record in self.table.published]
+from bridge.ports import Kept, TableLost
+from tests.builders import NOW, TICKET, a_problem, a_report, a_test, an_event
+from tests.fakes import FakeTable, Fault
+from tests.unit.flows.tracker import Tracker
 
 
 async def test_a_kci_becomes_a_transition_a_status_and_a_signal_in_one_write() -> None:

@@ -54,9 +54,10 @@ from tests.unit.flows.dispatcher import Dispatcher
 # What befalls the calls and writes of one input: one thing, mostly at the first call or around its writes, or nothing.
 Trouble = tuple[tuple[Fate, ...], tuple[Fault, ...]]
 AT_A_CALL: list[Trouble] = [((fate,), ()) for fate in Fate]
-AT_A_WRITE: list[Trouble] = [((), (*before, fault)) for before in ((), (Fault.NONE,)) for fault in Fault]
+# An input of a journey has four writes at most before it rests: intent and outcome, and the same of what follows.
+AT_A_WRITE: list[Trouble] = [((), (*(Fault.NONE,) * before, fault)) for before in range(4) for fault in Fault]
 TWICE: list[Trouble] = [((Fate.LOST, Fate.LOST), ()), ((Fate.TAKEN, Fate.LOST), ()), ((), (Fault.NONE,) * 3)]
-CLEAN: list[Trouble] = [((), ())] * 8
+CLEAN: list[Trouble] = [((), ())] * 12
 TROUBLES = st.sampled_from([*CLEAN, *AT_A_CALL, *AT_A_WRITE, *TWICE])
 NO_TROUBLE: Trouble = ((), ())
 ERRORS = st.sampled_from(["GATEWAY_FAULT", SUPPLIER_TIMED_OUT])
@@ -109,6 +110,8 @@ class AnyHistory(RuleBasedStateMachine):
         self.dispatcher = Dispatcher(self.gateway, policy=self.policy)
         self.own_test = own_test
         self.inbox: deque[Arrived] = deque()
+        # What workers that lost the partition told of their calls, and is still under way.
+        self.late: deque[Record] = deque()
         if start == "nothing":
             return
         self.event(a_report(), NO_TROUBLE)
@@ -178,10 +181,9 @@ class AnyHistory(RuleBasedStateMachine):
         return True
 
     def restart(self) -> None:
-        """Another worker takes over; what the lost one told of its call comes as any other record."""
-        told = [record.value for record in self.dispatcher.outbox.records if record.value is not None]
+        """Another worker takes over; what the lost one told of its call comes when it comes."""
+        self.late.extend(record.value for record in self.dispatcher.outbox.records if record.value is not None)
         self.dispatcher.outbox.records.clear()
-        self.inbox.extend(self.dispatcher.record(record) for record in told)
         self.loop.run_until_complete(self.dispatcher.restarted())
 
     # -- what can happen
@@ -310,10 +312,20 @@ class AnyHistory(RuleBasedStateMachine):
             if clock.now() >= until and not any(at <= until for at in wakes.asked.values()):
                 return
 
-    @rule()
-    def the_worker_is_replaced(self) -> None:
+    @rule(trouble=TROUBLES)
+    def the_worker_is_replaced(self, trouble: Trouble) -> None:
+        """The new one may end while it takes over."""
         self.restart()
-        self.work(NO_TROUBLE)
+        self.work(trouble)
+
+    @precondition(lambda self: self.late)
+    @rule(index=INDEX, times=st.sampled_from([0, 1, 1, 1, 2]), trouble=TROUBLES)
+    def a_late_answer_comes(self, index: int, times: int, trouble: Trouble) -> None:
+        """At once, or long after others dealt with the command; twice, or never."""
+        late = self.late[index % len(self.late)]
+        self.late.remove(late)
+        for _ in range(times):
+            self.take(late, trouble)
 
     # -- what must hold
 
@@ -378,6 +390,8 @@ class AnyHistory(RuleBasedStateMachine):
 
     def come_to_rest(self) -> None:
         """The gateway answers, every message comes, people decide truthfully: then every command has its last word."""
+        while self.late:
+            self.take(self.late.popleft())
         for _ in range(60):
             for key in self.gateway.live():
                 self.gateway.move(key, 0, a_result(since=self.dispatcher.clock.now()), "GATEWAY_FAULT")
@@ -416,5 +430,5 @@ class AnyHistory(RuleBasedStateMachine):
         assert {command_id: last[command_id] for command_id in told if last[command_id] != 1} == {}
 
 
-AnyHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None, derandomize=True)
+AnyHistory.TestCase.settings = settings(max_examples=250, stateful_step_count=30, deadline=None, derandomize=True)
 TestAnyHistory = AnyHistory.TestCase
