@@ -10,10 +10,10 @@ LOCKER := .sandbox/locker
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help install jars demo test lint format chaos bench lock clean
+.PHONY: help install jars demo test lint format chaos chaos-short bench lock clean
 
 help: ## Show what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 install: $(INSTALLED) ## Install the locked packages and this project into .venv (done once per lock file)
 
@@ -51,8 +51,11 @@ format: install ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-chaos: jars ## Run the chaos suite in its long form
-	@$(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
+chaos: jars ## Run the chaos suite in its long form, hours; ARGS="-k word" chooses scenarios
+	@$(BIN)/python -m pytest -m chaos -s tests/chaos/test_chaos.py $(ARGS)
+
+chaos-short: jars ## Run the chaos suite in its short form, some minutes
+	@$(BIN)/python -m pytest -m chaos -s tests/chaos/test_short.py $(ARGS) 2>&1
 
 bench: jars ## Measure the bridge beside its rivals; CASE=deliver measures one case, ARGS="--seconds 10" goes to the command
 	@$(BIN)/python -m tests.bench $(CASE) $(ARGS)

@@ -1,251 +1,82 @@
-"""One scenario from its start to its judgement: load, faults with calls under way, settling, operators, invariants."""
+"""What can be done to a bridge under load; each deed waits for calls under way, and is noted in the log of faults."""
 
 import logging
 import random
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
-from bridge.domain.entities import Kci
-from bridge.domain.outcomes import Basis, GatewayOutcome, Reason, Verdict
-from bridge.domain.signals import Choice
-from bridge.sandbox.kafka import EmbeddedKafka
-from tests.chaos.cluster import cluster
 from tests.chaos.fault_log import Fault, FaultLog, Kind
-from tests.chaos.form import Form, Result, tell
-from tests.chaos.history import History, read_history
-from tests.chaos.invariants import COMMANDS, SOURCES, Run, of, transitions, violations
+from tests.chaos.hold import Point
 from tests.chaos.link import Link
 from tests.chaos.provider import Provider
-from tests.chaos.stage import Setup, Stage
+from tests.chaos.stage import Stage
 
 # What makes a process busy, by service: calls to the gateway in flight, records settled, requests being handled.
 IN_FLIGHT = {"dispatcher": "bridge_supplier_in_flight_calls", "ingester": "bridge_webhook_in_flight_requests"}
 SETTLED = "bridge_record_seconds_count"
-GROUPS = {
-    "dispatcher": ("fault-tickets", "journey-signals", "operator-decisions"),
-    "tracker": ("kcis", "observations"),
-}
 # The gateway takes its time, so that a fault finds calls under way.
 CALLS_TAKE = {"latency_seconds": 0.2, "latency_jitter_seconds": 0.4}
 BUSY_SECONDS = 60.0
-QUIET_SECONDS = 2.0
-OPERATOR_ROUNDS = 6
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.25
 # Tickets that come at once just before a process is stopped.
 BURST = 60
-LOOK_EVERY_TICKETS = 10
-SAY_EVERY_SECONDS = 10.0
+# What a process does after it woke up: what it had begun ends, or its writer finds that it was fenced.
+WAKING_SECONDS = 2.0
+# A jump of the clock is seen in what the bridge publishes, to this precision.
+CLOCK_SECONDS = 120.0
+# What the ledger calls the commands of the journeys.
+OPERATIONS = {
+    "RUN_TEST": "tests",
+    "RAISE_PROBLEM": "problems",
+    "AMEND_PROBLEM": "amendments",
+    "CANCEL_PROBLEM": "cancellations",
+    "ANSWER_RESOLUTION": "resolutions",
+}
 
 log = logging.getLogger(__name__)
 
 
-class NotSettled(Exception):
-    """Something still moves long after the last fault."""
-
-
 class NotMet(Exception):
-    """A fault was to meet calls under way, and there were none in time."""
-
-
-@dataclass
-class Scenario:
-    """What happens to the bridge: `act` injects the faults while tickets come in."""
-
-    name: str
-    act: "Callable[[Chaos], None]"
-    setup: Setup = field(default_factory=Setup)
-    brokers: int = 1
-    # Whether the bridge reaches Kafka through a link that can be cut.
-    through_link: bool = False
-    faults_of: Callable[[str], str] = lambda _: ""
-    # Tickets a second; the load goes on at this pace until both the tickets and the faults are through.
-    rate: float = 8.0
-    # No more tickets than these are in the works at once.
-    most_open: int = 250
-    # So many come at once, at the beginning.
-    backlog: int = 50
-    settle_seconds: float = 300.0
+    """A fault was to meet something, calls under way for instance, and there was none in time."""
 
 
 class Chaos:
     """A scenario under way, as its `act` sees it."""
 
-    def __init__(self, scenario: Scenario, stage: Stage, form: Form) -> None:
-        """Nothing happens yet."""
-        seed = form.seed
+    def __init__(
+        self, stage: Stage, provider: Provider, rng: random.Random, *, scale: float, all_reported: Callable[[], bool]
+    ) -> None:
+        """`all_reported` says whether the load is through, but for what goes on until the faults are."""
         self.stage = stage
-        self.rng = random.Random(f"{seed}/{scenario.name}")  # noqa: S311  # chance that can be repeated is wanted
+        self.provider = provider
+        self.rng = rng
+        self.scale = scale
         self.faults = FaultLog()
-        self.scale = form.scale
-        self.provider = Provider(
-            stage.broker.bootstrap_servers,
-            stage.prefix,
-            random.Random(f"{seed}/load"),  # noqa: S311  # as above
-            faults_of=scenario.faults_of,
-        )
-        self.wanted = form.tickets
-        self._scenario = scenario
-        self._acted = threading.Event()
-        self._feeder = threading.Thread(target=self._feed, name="feeder", daemon=True)
+        self._all_reported = all_reported
 
-    # -- the run
-
-    def run(self) -> Result:
-        """Carry the scenario out and judge it."""
-        started = time.monotonic()
-        self.stage.gateway.weather(**CALLS_TAKE)
-        self.provider.start()
-        self._feeder.start()
-        try:
-            self._scenario.act(self)
-        finally:
-            self._acted.set()
-        self._feeder.join()
-        self.stage.gateway.weather()
-        self.stage.wait_all_ready()
-        fed = time.monotonic()
-        found: dict[str, list[str]] = {"settles in time": []}
-        doubts = 0
-        try:
-            self._settle()
-            doubts = self._operators()
-        except NotSettled as error:
-            found["settles in time"].append(str(error))
-        settled = time.monotonic()
-        self.provider.stop()
-        history = read_history(self.stage.broker.bootstrap_servers, self.stage.prefix, self.stage.gateway)
-        run = Run(history, self.faults, frozenset(self.provider.retried))
-        figures = {**self._figures(run), "doubts": doubts, "fed_s": round(fed - started), "s": round(settled - started)}
-        return Result(self._scenario.name, figures, found | violations(run))
-
-    def _feed(self) -> None:
-        """Report tickets at the scenario's pace, until there are enough and the faults are through."""
-        started, count = time.monotonic(), 0
-        while count < self.wanted or not self._acted.is_set():
-            self.provider.report()
-            count += 1
-            while count % LOOK_EVERY_TICKETS == 0 and len(self.provider.unsettled()) > self._scenario.most_open:
-                # A slow machine gets a slower load, not an endless backlog.
-                time.sleep(LOOK_SECONDS)
-            paced = max(0, count - self._scenario.backlog)
-            time.sleep(max(0.0, started + paced / self._scenario.rate - time.monotonic()))
-
-    def _settle(self) -> None:
-        """Return when nothing moves any more, anywhere; NotSettled with what still does."""
-        deadline = time.monotonic() + self._scenario.settle_seconds
-        said = time.monotonic()
-        while waiting := self._waiting():
-            if time.monotonic() > said + SAY_EVERY_SECONDS:
-                said = time.monotonic()
-                log.info("waiting: %s", waiting)
-            if time.monotonic() > deadline:
-                raise NotSettled(f"after {self._scenario.settle_seconds:g} s: {waiting}")
-            time.sleep(LOOK_SECONDS)
-
-    def _waiting(self) -> str:
-        """What is not settled yet, or nothing."""
-        provider = self.provider
-        if not provider.flushed():
-            return "records are not at Kafka yet"
-        if unsettled := provider.unsettled():
-            first = provider.journeys.get(unsettled[0])
-            return f"{len(unsettled)} tickets are not settled, such as {unsettled[0]}: {first}"
-        if time.monotonic() - provider.changed < QUIET_SECONDS:
-            return "records still come"
-        pending = sum(kci["fate"] == "PENDING" for kci in self.stage.gateway.kcis(fate="PENDING"))
-        if pending:
-            return f"{pending} KCIs are not delivered yet"
-        false = self._false_statuses()
-        if false:
-            return f"{len(false)} statuses differ from the truth, such as {false[0]}"
-        behind = provider.lag(GROUPS)
-        return f"records are not committed: {dict(behind)}" if behind else ""
-
-    def _false_statuses(self) -> list[str]:
-        known = self.provider.statuses
-        gateway = self.stage.gateway
-        truth = {f"SERVICE_PROBLEM:{each['id']}": each for each in gateway.problems()} | {
-            f"SERVICE_TEST:{each['id']}": each for each in gateway.tests()
-        }
-        return [
-            f"{key} ({known.get(key)}, in truth {each['status']})"
-            for key, each in truth.items()
-            if each["moving"] or known.get(key) != each["status"]
-        ]
-
-    def _operators(self) -> int:
-        """Settle each UNKNOWN as an operator does who asked the supplier; return how many there were at first."""
-        first: int | None = None
-        for _ in range(OPERATOR_ROUNDS):
-            doubts = self.provider.in_doubt()
-            first = len(doubts) if first is None else first
-            if not doubts:
-                return first
-            history = read_history(self.stage.broker.bootstrap_servers, self.stage.prefix, self.stage.gateway)
-            intents = history.intents()
-            taken = {
-                intents[each["request_id"]].command_id: each["entity_id"]
-                for each in history.requests
-                if each["accepted"] and each["request_id"] in intents
-            }
-            for journey in doubts:
-                assert journey.pending is not None
-                entity_id = taken.get(journey.pending.command_id)
-                choice = Choice.RETRY if entity_id is None else Choice.ACCEPTED
-                self.provider.decide(journey, choice, None if entity_id is None else str(entity_id))
-            self._settle_decisions({each.ticket_id: each for each in doubts})
-            self._settle()
-        raise NotSettled(f"still in doubt after {OPERATOR_ROUNDS} rounds: {self.provider.in_doubt()}")
-
-    def _settle_decisions(self, decided: Mapping[str, object]) -> None:
-        """Return when each decision changed its journey."""
-        deadline = time.monotonic() + self._scenario.settle_seconds
-        while any(self.provider.journeys[ticket] is journey for ticket, journey in decided.items()):
-            if time.monotonic() > deadline:
-                raise NotSettled("decisions were not taken up")
-            time.sleep(LOOK_SECONDS)
-
-    def _figures(self, run: Run) -> dict[str, object]:
-        outcomes: list[GatewayOutcome] = of(run, "gateway-outcomes", GatewayOutcome)
-        unknown = Counter(each.reason for each in outcomes if each.verdict is Verdict.UNKNOWN)
-        doubted = {each.command_id for each in outcomes if each.verdict is Verdict.UNKNOWN}
-        found = Counter(
-            each.basis
-            for each in outcomes
-            if each.command_id in doubted and each.verdict in (Verdict.ACCEPTED, Verdict.FAILED)
-        )
-        accepted = sum(each["accepted"] and each["operation"] in COMMANDS for each in run.history.requests)
-        met = [fault.met for fault in self.faults.faults if fault.met is not None]
-        return {
-            "tickets": len(self.provider.tickets),
-            "events": len(run.history.topics["fault-tickets"]),
-            "commands": accepted,
-            "gets": sum(each["operation"].startswith("get_") for each in run.history.requests),
-            "kcis": len(of(run, "kcis", Kci)),
-            "transitions": len(transitions(run)),
-            "faults": dict(Counter(str(fault.kind) for fault in self.faults.faults)),
-            "met": met,
-            "unknown_interrupted": unknown[Reason.INTERRUPTED],
-            "unknown_unanswered": sum(unknown.values()) - unknown[Reason.INTERRUPTED],
-            "by_answer": found[Basis.ANSWER],
-            "by_evidence": found[Basis.EVIDENCE],
-            "by_operator": dict(self.provider.decided),
-            "settle_p50_p99_s": settling(run.history),
-            "dead_letters": len(run.history.topics["dead-letters"]),
-            "crashes": dict(self.stage.crashes),
-        }
-
-    # -- faults
+    @property
+    def all_reported(self) -> bool:
+        """Whether as many tickets as were wanted have been reported."""
+        return self._all_reported()
 
     def pause(self, least: float, most: float) -> None:
         """Let a random time pass; the seed says which."""
         time.sleep(self.rng.uniform(least, most))
+
+    def wait_for(self, condition: Callable[[], int], least: int, what: str, most_seconds: float) -> int:
+        """Return the count once there are so many; NotMet when there are not in time."""
+        deadline = time.monotonic() + most_seconds
+        while (count := condition()) < least:
+            if time.monotonic() > deadline:
+                raise NotMet(f"{count} of {least} in {most_seconds:g} s: {what}\n{self.stage.why()}")
+            time.sleep(LOOK_SECONDS)
+        return count
+
+    # -- processes
 
     def busy(self, name: str) -> int:
         """How much a process has under way now."""
@@ -267,9 +98,12 @@ class Chaos:
                     return name, met
         raise NotMet(f"no {service} had {least} under way in {BUSY_SECONDS:g} s\n{self.stage.why()}")
 
-    def kill(self, service: str) -> Fault:
+    def kill(self, service: str, least: int = 1) -> Fault:
         """Kill -9 a busy process; the supervisor starts it again."""
-        name, met = self.busy_one(service)
+        return self.strike(*self.busy_one(service, least))
+
+    def strike(self, name: str, met: int) -> Fault:
+        """Kill -9 this process; the supervisor starts it again."""
         self.stage.killed.add(name)
         self.stage.kill(name)
         log.info("killed %s with %d under way", name, met)
@@ -279,24 +113,60 @@ class Chaos:
         """
         SIGSTOP a busy process for longer than its session, with more before it than it has begun, then let it go on.
         """
-        for _ in range(BURST):
-            self.provider.report()
+        self.burst()
         name, met = self.busy_one(service, least)
         log.info("freeze %s with %d under way", name, met)
         with self.faults.lasting(Kind.FREEZE, name, met=met) as fault:
             self.stage.children[name].suspend()
             time.sleep(seconds)
             self.stage.children[name].resume()
-            # What it had begun before it slept ends, or its writer finds that it was fenced.
-            time.sleep(2.0)
+            time.sleep(WAKING_SECONDS)
         return fault
+
+    def hold_and_freeze(self, point: Point, seconds: float, *, least: int) -> Fault:
+        """
+        Hold the calls of a dispatcher at a point, SIGSTOP it for so long and until others have dealt with those calls,
+        then let it go on from there. The dispatchers must be such as can be held.
+        """
+        hold = self.stage.hold_of_calls
+        name = self.rng.choice(self.stage.names("dispatcher"))
+        hold.put(name, point)
+        self.burst()
+        self.wait_for(lambda: len(hold.held()), least, f"calls that {name} holds {point}", BUSY_SECONDS)
+        with self.faults.lasting(Kind.FREEZE, f"{name} held {point}") as fault:
+            self.stage.children[name].suspend()
+            time.sleep(0.1)
+            held = hold.held()
+            fault.met = len(held)
+            log.info("freeze %s with %d calls held %s", name, fault.met, point)
+            time.sleep(seconds)
+            if point is Point.BEFORE_THE_INTENT:
+                self.wait_for(
+                    lambda: len(held & self._taken()), fault.met, "calls of a sleeper that others made", BUSY_SECONDS
+                )
+            hold.lift()
+            self.stage.children[name].resume()
+            time.sleep(WAKING_SECONDS)
+        return fault
+
+    def _taken(self) -> set[tuple[str, str]]:
+        """The conversation and the command of everything that the gateway accepted."""
+        commands = {operation: command for command, operation in OPERATIONS.items()}
+        return {
+            (each["conversation_id"], commands[each["operation"]])
+            for each in self.stage.gateway.entries()
+            if each["accepted"] and each["operation"] in commands
+        }
+
+    def burst(self) -> None:
+        """Tickets that come at once."""
+        for _ in range(BURST):
+            self.provider.report()
 
     def restart(self, name: str) -> Fault:
         """End a process as Kubernetes does and start it again."""
         with self.faults.lasting(Kind.TERM, name, met=self.busy(name)) as fault:
-            self.stage.hold(name)
-            code = self.stage.terminate(name)
-            assert code == 0, f"{name} ended with {code} on SIGTERM:\n{self.stage.why()}"
+            self._end(name)
             self.stage.release(name)
             self.stage.wait_all_ready()
         return fault
@@ -311,10 +181,15 @@ class Chaos:
     def remove(self, name: str) -> Fault:
         """End a replica in order, for good."""
         with self.faults.lasting(Kind.TERM, name, met=self.busy(name)) as fault:
-            self.stage.hold(name)
-            code = self.stage.terminate(name)
-            assert code == 0, f"{name} ended with {code} on SIGTERM:\n{self.stage.why()}"
+            self._end(name)
         return fault
+
+    def _end(self, name: str) -> None:
+        self.stage.hold(name)
+        code = self.stage.terminate(name)
+        assert code == 0, f"{name} ended with {code} on SIGTERM:\n{self.stage.why()}"
+
+    # -- brokers, links, clocks
 
     @contextmanager
     def broker_away(self, *nodes: int, kill: bool) -> Iterator[None]:
@@ -334,20 +209,63 @@ class Chaos:
     @contextmanager
     def link(self, kind: Kind, link: Link, how: str, seconds: float = 0.0) -> Iterator[None]:
         """A link that is cut, stalled or slow for as long as the block lasts."""
-        with self.faults.lasting(kind, f"link {how}"):
-            if how == "slow":
-                link.slow(seconds)
-            else:
-                (link.cut if how == "cut" else link.stall)()
+        _, met = self.busy_one("dispatcher" if link is self.stage.to_gateway else "ingester")
+        with self.faults.lasting(kind, f"{link.name} {how}", met=met):
+            link.disturb(how, seconds)
             yield
             link.mend()
 
+    @contextmanager
+    def broker_links(self, services: Sequence[str], how: str, seconds: float = 0.0) -> Iterator[None]:
+        """The ways of services to Kafka, cut, stalled or slow for as long as the block lasts."""
+        _, met = self.busy_one(services[0])
+        links = [self.stage.to_broker[service] for service in services]
+        with self.faults.lasting(Kind.BROKER, f"{', '.join(services)} to Kafka {how}", met=met):
+            for link in links:
+                link.disturb(how, seconds)
+            yield
+            for link in links:
+                link.mend()
+
+    def jump(self, seconds: float, *, refused: bool = False) -> Fault:
+        """
+        Set the clock of the processes that have one of their own so far ahead of the machine's, and return when it is
+        seen in what they publish; `refused`: when Kafka has refused what they wrote, and they have ended for that.
+        """
+        crashes = self.stage.crashes.total()
+        fault = self.faults.struck(Kind.CLOCK, f"{seconds:+g} s")
+        self.stage.clock.write_text(str(seconds))
+        log.info("the clocks are %+g s ahead", seconds)
+        if refused:
+            self.wait_for(lambda: self.stage.crashes.total() - crashes, 1, "processes that Kafka refused", BUSY_SECONDS)
+        else:
+            self.wait_for(
+                lambda: abs(self.provider.clock_ahead - seconds) < CLOCK_SECONDS,
+                1,
+                "the jump is not seen",
+                BUSY_SECONDS,
+            )
+        return fault
+
+    # -- the gateway
+
     def wait_struck(self, times: int, most_seconds: float) -> None:
-        """Return when the rules of the weather have struck so often; NotMet when they do not in time."""
+        """Return when each of the rules of the weather has struck so often; NotMet when they do not in time."""
+        self.wait_for(lambda: min(self.stage.struck()), times, "how often the weather struck", most_seconds)
+
+    def wait_unanswered(self, operation: str, least: int, most_seconds: float) -> int:
+        """Return when the gateway has taken so many of these requests and owes the answers."""
+
+        def unanswered() -> int:
+            entries = self.stage.gateway.entries(operation=operation)
+            return sum(each["accepted"] and each["finished"] is None for each in entries)
+
+        return self.wait_for(unanswered, least, f"{operation} that were taken and are not answered", most_seconds)
+
+    def wait_doubled(self, most_seconds: float) -> None:
+        """Return when the gateway has taken something twice, or the time is over: the judge says which."""
         deadline = time.monotonic() + most_seconds
-        while self.stage.struck() < times:
-            if time.monotonic() > deadline:
-                raise NotMet(f"the weather did not strike {times} times in {most_seconds:g} s")
+        while time.monotonic() < deadline and not doubled(self.stage.gateway.entries()):
             time.sleep(LOOK_SECONDS)
 
     @contextmanager
@@ -359,46 +277,11 @@ class Chaos:
             self.stage.gateway.weather(**CALLS_TAKE)
 
 
-def settling(history: History) -> list[float]:
-    """How long after it was written an input was settled: the median and the 99th of a hundred, in seconds."""
-    written = {
-        (row.topic, row.partition, row.offset): row.at
-        for sources in GROUPS.values()
-        for topic in sources
-        for row in history.topics[topic]
-    }
-    waits: dict[tuple[str, int, int], float] = {}
-    for table in SOURCES:
-        for row in history.topics[table]:
-            for topic, offset in row.value.seen.items() if row.value is not None else ():
-                place = (topic, row.partition, offset)
-                if place in written:
-                    waits.setdefault(place, row.at - written[place])
-    ordered = sorted(waits.values())
-    return [round(ordered[len(ordered) * share // 100], 2) for share in (50, 99)] if ordered else []
-
-
-def run_scenario(
-    scenario: Scenario,
-    kafka: EmbeddedKafka,
-    logs: Path,
-    *,
-    form: Form,
-    to_broker: Link | None = None,
-) -> Result:
-    """Set the stage, carry out the scenario, and take everything down again."""
-    stage = Stage(kafka, scenario.name.replace(" ", "-"), logs, scenario.setup, to_broker)
-    try:
-        with stage.fleet:
-            stage.start()
-            result = Chaos(scenario, stage, form).run()
-    finally:
-        stage.stop()
-    tell(form, result)
-    return result
-
-
-def run_on_a_cluster_of_its_own(scenario: Scenario, root: Path, logs: Path, form: Form) -> Result:
-    """The same on a Kafka that nobody else uses, with as many brokers as the scenario wants."""
-    with cluster(root, brokers=scenario.brokers, linked=scenario.through_link) as (kafka, link):
-        return run_scenario(scenario, kafka, logs, form=form, to_broker=link)
+def doubled(entries: list[dict[str, Any]]) -> int:
+    """How many tickets have more first tests or more problems accepted than one."""
+    taken = Counter(
+        (each["conversation_id"], each["operation"])
+        for each in entries
+        if each["accepted"] and each["operation"] in ("tests", "problems")
+    )
+    return sum(count > 1 for count in taken.values())

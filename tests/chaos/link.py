@@ -19,7 +19,8 @@ class Link:
     `slow` delays each piece in both directions; `mend` ends all three. Every method may be called from any thread.
     """
 
-    def __init__(self, port: int, targets: Sequence[int]) -> None:
+    def __init__(self, name: str, port: int, targets: Sequence[int]) -> None:
+        self.name = name
         self.port = port
         self._targets = tuple(targets)
         self._turn = count()
@@ -39,6 +40,18 @@ class Link:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def disturb(self, how: str, seconds: float = 0.0) -> None:
+        """One of the three, by its name; `seconds` is how slow."""
+        match how:
+            case "cut":
+                self.cut()
+            case "stall":
+                self.stall()
+            case "slow":
+                self.slow(seconds)
+            case _:
+                raise ValueError(how)
 
     def cut(self) -> None:
         self._run(self._cut())

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -76,7 +76,15 @@ class Ticket:
 class Provider:
     """Feeds tickets, reacts to journeys, and decides about UNKNOWN commands when told how."""
 
-    def __init__(self, servers: str, prefix: str, rng: random.Random, *, faults_of: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        servers: str,
+        prefix: str,
+        rng: random.Random,
+        *,
+        faults_of: Callable[[str], str],
+        mix: Mapping[str, int] = MIX,
+    ) -> None:
         """`faults_of(scenario)` is what stands behind the scenario in a service id, such as +KCI_LOST."""
         self.tickets: dict[str, Ticket] = {}
         self.journeys: dict[str, JourneyStatus] = {}
@@ -85,6 +93,9 @@ class Provider:
         self.decided: Counter[Choice] = Counter()
         self.retried: set[str] = set()
         self.changed = time.monotonic()
+        # How far the clock of whoever published the latest journey is ahead of ours, in seconds.
+        self.clock_ahead = 0.0
+        self._mix = mix
         self._prefix = prefix
         self._servers = servers
         self._rng = rng
@@ -117,7 +128,7 @@ class Provider:
     def report(self) -> Ticket:
         """Tell of a new fault, now and then with an amendment or a cancellation right behind it."""
         with self._drawing:
-            scenario = self._rng.choices(list(MIX), list(MIX.values()))[0]
+            scenario = self._rng.choices(list(self._mix), list(self._mix.values()))[0]
             supplier, chance = self._rng.choice(SUPPLIERS), self._rng.randrange(100)
             number = len(self.tickets) + 1
             ticket = Ticket(f"T-{number:06d}", scenario)
@@ -257,6 +268,7 @@ class Provider:
             with self._lock:
                 self.statuses[record.entity.key] = record.status
         elif isinstance(record, JourneyStatus):
+            self.clock_ahead = (record.updated_at - datetime.now(UTC)).total_seconds()
             with self._lock:
                 self.journeys[record.ticket_id] = record
                 ticket = self.tickets.get(record.ticket_id)

@@ -18,6 +18,7 @@ from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.kafka import EmbeddedKafka
 from bridge.sandbox.ports import free_port
 from bridge.sandbox.processes import Program
+from tests.chaos.hold import HOLD, NAME, Hold
 from tests.chaos.link import Link
 from tests.integration.bridge_under_test import BridgeUnderTest
 
@@ -65,13 +66,14 @@ class Stage(BridgeUnderTest):
     """One bridge with replicas `dispatcher-1`, `dispatcher-2`, ...; what ends by itself is started again."""
 
     def __init__(
-        self, kafka: EmbeddedKafka, name: str, logs: Path, setup: Setup, to_broker: Link | None = None
+        self, kafka: EmbeddedKafka, name: str, logs: Path, setup: Setup, to_broker: Mapping[str, Link]
     ) -> None:
-        """`to_broker` is the bridge's way to Kafka, where it is not the direct one."""
+        """`to_broker` are the ways to Kafka of those services whose way is not the direct one."""
         self.setup = setup
         self.webhooks = {f"ingester-{number}": free_port() for number in range(1, 10)}
-        self.webhook = Link(free_port(), list(self.webhooks.values()))
+        self.webhook = Link("gateway to ingester", free_port(), list(self.webhooks.values()))
         self.broker = kafka
+        self.to_broker = to_broker
         self.crashes: Counter[str] = Counter()
         self.killed: set[str] = set()
         self._held: set[str] = set()
@@ -88,22 +90,15 @@ class Stage(BridgeUnderTest):
         )
         self.clock = logs / "clock"
         self.clock.write_text("0")
-        if to_broker is not None:
-            self._settings["BRIDGE_KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{to_broker.port}"
-        self._to_broker = to_broker
-        self.to_gateway = Link(free_port(), [self.gateway.port])
+        self.hold_of_calls = Hold(logs / "hold")
+        self.hold_of_calls.lift()
+        self.to_gateway = Link("dispatcher to gateway", free_port(), [self.gateway.port])
         self._settings["BRIDGE_GATEWAY_BASE_URL"] = f"http://127.0.0.1:{self.to_gateway.port}/v1"
 
     @property
     def webhook_url(self) -> str:
         """Where the gateway delivers, before all ingesters."""
         return f"http://127.0.0.1:{self.webhook.port}/kcis"
-
-    @property
-    def to_broker(self) -> Link:
-        """The bridge's way to Kafka."""
-        assert self._to_broker is not None, "this scenario has no link before Kafka"
-        return self._to_broker
 
     @property
     def prefix(self) -> str:
@@ -172,10 +167,10 @@ class Stage(BridgeUnderTest):
         url = f"http://127.0.0.1:{self.gateway.port}/control/tokens"
         httpx.delete(url, timeout=HTTP_SECONDS, trust_env=False).raise_for_status()
 
-    def struck(self) -> int:
-        """How often the rules of the weather in force have struck."""
+    def struck(self) -> list[int]:
+        """How often each of the rules of the weather in force has struck."""
         url = f"http://127.0.0.1:{self.gateway.port}/control/faults"
-        return sum(httpx.get(url, timeout=HTTP_SECONDS, trust_env=False).json()["struck"])
+        return list(httpx.get(url, timeout=HTTP_SECONDS, trust_env=False).json()["struck"])
 
     def metric(self, name: str, metric: str) -> float:
         """The sum of a metric over its labels, as a process tells it now; 0 if it does not answer."""
@@ -192,7 +187,9 @@ class Stage(BridgeUnderTest):
 
     def _program(self, service: str, name: str) -> Program:
         program = super()._program(service, name)
-        own = {"CHAOS_CLOCK": str(self.clock)}
+        own = {"CHAOS_CLOCK": str(self.clock), HOLD: str(self.hold_of_calls.file), NAME: name}
+        if service in self.to_broker:
+            own["BRIDGE_KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{self.to_broker[service].port}"
         if service == "ingester":
             own["BRIDGE_WEBHOOK_LISTEN"] = f"127.0.0.1:{self.webhooks[name]}"
         module = self.setup.instead.get(service)
