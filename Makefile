@@ -10,7 +10,7 @@ LOCKER := .sandbox/locker
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help install jars demo test lint format chaos chaos-short bench lock clean
+.PHONY: help install jars tools demo test lint format chart chaos chaos-short bench lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,10 +35,13 @@ $(BIN)/python:
 jars: install # Apache Kafka for the demo and the tests; checked at each run, downloaded once
 	@$(BIN)/python -m bridge.sandbox jars
 
+tools: install # helm, kubeconform and hadolint for the tests of chart and image; got once
+	@$(BIN)/python -m tests.tools
+
 demo: jars ## Run the whole bridge on fault tickets from a file; STAY=1 leaves it running, CRASH=1 kills the dispatcher
 	@$(BIN)/bridge demo $(if $(STAY),--stay) $(if $(CRASH),--crash) $(ARGS)
 
-test: jars ## Run all tests but chaos and bench; ARGS="-k word" goes to pytest
+test: jars tools ## Run all tests but chaos and bench; ARGS="-k word" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS) 2>&1
 
 lint: install ## Check formatting, rules, types and layers
@@ -50,6 +53,9 @@ lint: install ## Check formatting, rules, types and layers
 format: install ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+chart: install ## Write what helm/ has from the program: facts, allowed settings, the table of values
+	@$(BIN)/python -m tests.chart.generated
 
 chaos: jars ## Run the chaos suite in its long form, hours; ARGS="-k word" chooses scenarios
 	@$(BIN)/python -m pytest -m chaos -s tests/chaos/test_chaos.py $(ARGS)

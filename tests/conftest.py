@@ -17,6 +17,8 @@ MARKER_BY_FOLDER = {
     "contract": "offline",
     "simulator": "offline",
     "sandbox": "offline",
+    "chart": "chart",
+    "image": "chart",
     "integration": "integration",
     "chaos": "chaos",
     "bench": "bench",
