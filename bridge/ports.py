@@ -41,11 +41,12 @@ class PublishFailed(Exception):
 
 
 class Outgoing(Record, frozen=True, kw_only=True):
-    """A record to be published: the logical topic, the key as text, and the value (None: a tombstone)."""
+    """A record to be published: the logical topic, the key as text, the value (None: a tombstone), and its headers."""
 
     topic: str
     key: str
     value: Record | None
+    headers: tuple[Header, ...] = ()
 
 
 class Codec(Protocol):
@@ -129,18 +130,19 @@ class Arrived(Record, frozen=True, kw_only=True):
     headers: tuple[Header, ...] = ()
 
 
-class Kept(Record, Generic[T], frozen=True, kw_only=True):
+class Kept(Record, Generic[T], frozen=True, kw_only=True, omit_defaults=True):
     """
     What a table keeps for one key: the value, and the last offset handled of each source topic.
 
     A record at or before its topic's offset was redelivered; since both are written in one transaction, it changes
     nothing.
-    `at` is when it was last written.
+    `at` is when it was last written. `trace` belongs to the tracing, which alone reads and writes it.
     """
 
     seen: dict[str, int]
     at: datetime
     value: T | None = None
+    trace: str | None = None
 
 
 class TablePartition(Protocol[T]):

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from bridge.adapters.streams.table import FencedPartition, FencedTable, TableSpec
+from bridge.domain.dead_letters import Header
 from bridge.domain.record import Record
 from bridge.ports import Kept, Outgoing, TableLost
 from bridge.sandbox.kafka import EmbeddedKafka
@@ -120,6 +121,21 @@ async def test_a_value_and_its_records_are_there_together_or_not_at_all(spec: Ne
     out = await committed(kafka, f"{spec().topic}-out")
 
     assert out == [(b"a", b"published")]
+
+
+async def test_the_headers_of_an_outgoing_record_arrive_with_it(spec: NewSpec, kafka: EmbeddedKafka) -> None:
+    partition = await opened(spec())
+    trace = (Header(name="traceparent", value=b"00-1"), Header(name="tracestate", value=b"a=b"))
+    await partition.write("a", kept("x"), [Outgoing(topic="out", key="a", value=Value(text="y"), headers=trace)])
+    await partition.close()
+    consumer = AIOKafkaConsumer(
+        f"{spec().topic}-out", bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    record = await asyncio.wait_for(consumer.getone(), 20)
+    await consumer.stop()
+
+    assert record.headers == (("traceparent", b"00-1"), ("tracestate", b"a=b"))
 
 
 async def test_nothing_changes_locally_before_the_broker_has_it(spec: NewSpec) -> None:

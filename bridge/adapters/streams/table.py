@@ -45,7 +45,7 @@ Encode = Callable[[str, Record], bytes]
 class _Write:
     key: str
     kept: Kept[Any] | None
-    records: list[tuple[str, bytes, bytes | None]]
+    records: list[tuple[str, bytes, bytes | None, list[tuple[str, bytes]]]]
     done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -153,6 +153,7 @@ class FencedPartition:
                 self._spec.physical(record.topic),
                 record.key.encode(),
                 None if record.value is None else self._spec.encode(record.topic, record.value),
+                [(header.name, header.value) for header in record.headers],
             )
             for record in outgoing
         ]
@@ -229,8 +230,8 @@ class FencedPartition:
                     self._spec.topic, value, write.key.encode("utf-8", "surrogateescape"), partition=self._number
                 )
             )
-            for topic, key, data in write.records:
-                sent.append(await producer.send(topic, data, key))
+            for topic, key, data, headers in write.records:
+                sent.append(await producer.send(topic, data, key, headers=headers))
         await producer.commit_transaction()
         for future in sent:
             future.result()

@@ -331,17 +331,13 @@ def leaves(value: Any) -> Iterator[str]:
 
 
 def canonical(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, int | float):
-        return str(int(value)) if float(value).is_integer() else repr(value)
-    text = str(value)
+    """One text for what JSON and the reader may write differently: true, 1e16 and 1.0 among them."""
+    text = json.dumps(value) if isinstance(value, bool) else str(value)
     try:
-        return (
-            str(int(float(text))) if text.replace(".", "").isdecimal() and float(text).is_integer() else as_moment(text)
-        )
-    except (ValueError, OverflowError):
-        return text
+        number = float(text)
+    except ValueError:
+        return as_moment(text)
+    return str(int(number)) if number.is_integer() else text
 
 
 def as_moment(text: str) -> str:
