@@ -10,7 +10,7 @@ LOCKER := .sandbox/locker
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help install jars tools demo test lint format chart chaos chaos-short bench lock clean
+.PHONY: help install jars tools prometheus demo test lint format chart chaos chaos-short bench lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,6 +37,9 @@ jars: install # Apache Kafka for the demo and the tests; checked at each run, do
 
 tools: install # helm, kubeconform and hadolint for the tests of chart and image; got once
 	@$(BIN)/python -m tests.tools
+
+prometheus: install # promtool for the rules' tests, Prometheus for `make observe`; downloaded once, unless they are on the PATH
+	@$(BIN)/python -m bridge.sandbox prometheus
 
 demo: jars ## Run the whole bridge on fault tickets from a file; STAY=1 leaves it running, CRASH=1 kills the dispatcher
 	@$(BIN)/bridge demo $(if $(STAY),--stay) $(if $(CRASH),--crash) $(ARGS)

@@ -102,17 +102,21 @@ class Clock(Protocol):
         """The current time, in UTC."""
 
 
-class Telemetry(Protocol):
-    """What flows tell those who watch. Labels are closed sets: never an id, a URL or a text from outside."""
-
-    def outcome_decided(self, command: CommandName, verdict: Verdict, reason: Reason) -> None:
-        """An outcome was published."""
+class IntakeTelemetry(Protocol):
+    """What the intake of records tells those who watch."""
 
     def record_handled(self, topic: str, seconds: float) -> None:
         """An input record was settled."""
 
     def record_dead_lettered(self, topic: str, reason: str) -> None:
         """An input record went to the dead letters."""
+
+
+class JourneyTelemetry(Protocol):
+    """What the journeys tell those who watch."""
+
+    def outcome_decided(self, command: CommandName, verdict: Verdict, reason: Reason) -> None:
+        """An outcome was published."""
 
     def intents_found(self, count: int) -> None:
         """A take-over found this many commands whose fate is unknown."""

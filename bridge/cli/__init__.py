@@ -9,6 +9,7 @@ from bridge.cli import (
     journey_tables,
     journeys,
     lifecycles,
+    metrics,
     quarantine,
     run,
     schemas,
@@ -32,4 +33,5 @@ app.add_typer(topics.app)
 app.add_typer(schemas.app)
 app.add_typer(config.app)
 app.add_typer(lifecycles.app)
+app.add_typer(metrics.app)
 app.add_typer(journey_tables.app)

@@ -45,13 +45,13 @@ from bridge.ports import (
     Arrived,
     Clock,
     Gateway,
+    JourneyTelemetry,
     Kept,
     Outbox,
     Outgoing,
     PublishFailed,
     TableLost,
     TablePartition,
-    Telemetry,
     Wakes,
 )
 
@@ -101,7 +101,7 @@ class HandleTicket:
         outbox: Outbox,
         wakes: Wakes,
         clock: Clock,
-        telemetry: Telemetry,
+        telemetry: JourneyTelemetry,
         policy: JourneyPolicy,
         new_request_id: Callable[[], str],
         monotonic: Callable[[], float],

@@ -9,6 +9,7 @@ from pathlib import Path
 from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.jars import LOCK_FILE, install_jars, read_lock, write_lock
 from bridge.sandbox.kafka import DEFAULT_JARS, DEFAULT_PORT, EmbeddedKafka
+from bridge.sandbox.prometheus import install_programs
 
 
 def main(arguments: list[str]) -> int:
@@ -17,6 +18,8 @@ def main(arguments: list[str]) -> int:
     try:
         if options.command == "kafka":
             _run_kafka(options.directory, options.port, options.brokers)
+        elif options.command == "prometheus":
+            install_programs(announce=_say)
         elif options.command == "jars":
             install_jars(DEFAULT_JARS.absolute(), read_lock(LOCK_FILE), announce=_say)
         else:
@@ -44,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     kafka.add_argument("--brokers", type=int, default=1, choices=(1, 3), help="1 (default) or 3 with replication 3")
     kafka.add_argument("--directory", type=Path, default=Path(".sandbox", "kafka"), help="default: %(default)s")
     commands.add_parser("jars", help="download and verify the jars of Apache Kafka")
+    commands.add_parser("prometheus", help="download Prometheus and promtool, unless they are on the PATH")
     commands.add_parser("lock", help="resolve the jars anew and write their lock file (for maintainers)")
     return parser
 

@@ -7,12 +7,12 @@ One service runs in one process, since Faust's classes share state between apps 
 
 import asyncio
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry
 
@@ -20,9 +20,9 @@ from bridge.adapters import logging
 from bridge.adapters.asgi import AsgiServer
 from bridge.adapters.clock import WallClock
 from bridge.adapters.kafka_connection import connection_options
-from bridge.adapters.kafka_outbox import KafkaOutbox
+from bridge.adapters.kafka_lag import Behind, LagWatch
 from bridge.adapters.management import management_app, refuse
-from bridge.adapters.prometheus import PrometheusTelemetry
+from bridge.adapters.prometheus import PartitionLag, StreamTelemetry
 from bridge.adapters.streams.app import StreamService
 from bridge.adapters.streams.lanes import still_going
 from bridge.adapters.streams.table import FencedTable, TableSpec
@@ -30,29 +30,33 @@ from bridge.domain.record import Record
 from bridge.flows.intake import DeadLetterLimit, Intake
 from bridge.ports import Codec
 from bridge.services.codec import codec_for
+from bridge.services.label_sets import closed_sets
 from bridge.services.loop import new_loop
 from bridge.services.start import check_cluster, check_worker
+from bridge.services.watched import Flow, WatchedFlow
 from bridge.settings import Settings
 from bridge.topics import Party, Topics, data_directory, load_topics, physical_name
 
-PUBLISH_TIMEOUT = timedelta(seconds=10)
+T = TypeVar("T", bound=StreamTelemetry)
+
 # Beside the calls and the transactions of an input: the longest wait for a schema registry, and a busy machine.
 STUCK_MARGIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Streaming:
+class Streaming(Generic[T]):
     """The parts that a service is wired from."""
 
     settings: Settings
     topics: Topics
     codec: Codec
     clock: WallClock
-    telemetry: PrometheusTelemetry
-    outbox: KafkaOutbox
+    telemetry: T
     stream: StreamService
+    lag: LagWatch
     party: Party
     build: str
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def intake(self, *, key_of: Callable[[Record], str], dead_letters_per_minute: int) -> Intake[Any]:
         """What every record goes through first."""
@@ -68,13 +72,41 @@ class Streaming:
             pause=_pause,
         )
 
+    def connect(
+        self,
+        flow: Flow[Any],
+        *,
+        before: Iterable[Callable[[], Awaitable[None]]] = (),
+        after: Iterable[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        """Say which flow handles the inputs, and what is started before it and stopped after it."""
+        server = management(self)
+        watched = WatchedFlow(flow, self.telemetry)
+        self.stream.connect(
+            handle=watched.arrived,
+            woken=watched.woken,
+            opened=watched.opened,
+            before=[server.start, self._watch, *before],
+            after=[*after, self.lag.stop, server.stop],
+        )
+
+    async def _watch(self) -> None:
+        telemetry, stream = self.telemetry, self.stream
+        telemetry.watch_group(takes_part=lambda: stream.assigned, unsettled=lambda: stream.lanes.unsettled)
+        stream.app.on_partitions_revoked.connect(self._revoked, weak=False)  # type: ignore[arg-type]  # as in StreamService
+        self.tasks.append(asyncio.create_task(telemetry.watch_loop(), name="loop watch"))
+        await self.lag.start()
+
+    async def _revoked(self, _app: Any, *_: Any, **__: Any) -> None:
+        self.telemetry.partitions_given_up()
+
     def run(self) -> int:
         """Run until a signal ends the process."""
         self.stream.main(self.settings.log.level, new_loop())
         return 0
 
 
-def wire(
+def wire(  # noqa: PLR0913  # each is a fact of the service that no other part knows
     settings: Settings,
     party: Party,
     *,
@@ -83,11 +115,14 @@ def wire(
     kept: Any,
     max_pulled: int,
     longest_call: timedelta = timedelta(),
-) -> Streaming:
+    telemetry: type[T],
+    problem_types: Iterable[str] = (),
+) -> Streaming[T]:
     """
     Put a service together from its settings; nothing connects before it runs, except to check the topics.
 
-    `longest_call` bounds whatever an input waits for that is not Kafka.
+    `longest_call` bounds whatever an input waits for that is not Kafka; `problem_types` are the provider's words for a
+    fault.
     """
     build = version("fibre-fault-bridge")
     secrets = logging.secrets_in(*(group for group in vars(settings).values()))
@@ -98,6 +133,9 @@ def wire(
     transactional_id = physical_name(prefix, table)
     codec = asyncio.run(_start(settings, topics, party, group=group, transactional_id=transactional_id))
     connection = connection_options(settings.kafka)
+    clock = WallClock()
+    watcher = telemetry(CollectorRegistry(), party, closed_sets(topics, party, problem_types), clock.now)
+    logical = {physical_name(prefix, name): name for name in sources}
     longest = max(topic.max_message_bytes for topic in topics.written_by(party))
     fenced = FencedTable(
         TableSpec(
@@ -109,11 +147,18 @@ def wire(
             connection=connection,
             transaction_timeout_seconds=settings.kafka.transaction_timeout_seconds.total_seconds(),
             max_record_bytes=longest,
+            recovered=watcher.table_recovered,
         )
+    )
+    lag = LagWatch(
+        connection,
+        group=group,
+        topics=logical,
+        tell=lambda found: watcher.lag_seen(_by_logical_name(found, logical)),
     )
     stream = StreamService(
         group=group,
-        topics={physical_name(prefix, name): name for name in sources},
+        topics=logical,
         table=fenced,
         connection=connection,
         kafka=settings.kafka,
@@ -122,30 +167,24 @@ def wire(
         stuck_after=longest_call + 2 * settings.kafka.transaction_timeout_seconds + STUCK_MARGIN,
         data_directory=mkdtemp(prefix="bridge-faust-"),
     )
-    telemetry = PrometheusTelemetry(CollectorRegistry(), service=party.value, version=build)
-    outbox = KafkaOutbox(
-        connection,
-        lambda name: physical_name(prefix, name),
-        codec,
-        telemetry,
-        client_id=group,
-        publish_timeout=PUBLISH_TIMEOUT,
-        max_record_bytes=longest,
-    )
     return Streaming(
         settings=settings,
         topics=topics,
         codec=codec,
-        clock=WallClock(),
-        telemetry=telemetry,
-        outbox=outbox,
+        clock=clock,
+        telemetry=watcher,
         stream=stream,
+        lag=lag,
         party=party,
         build=build,
     )
 
 
-def management(streaming: Streaming) -> AsgiServer:
+def _by_logical_name(found: Iterable[Behind], logical: Mapping[str, str]) -> list[PartitionLag]:
+    return [PartitionLag(logical[each.topic], each.partition, each.records, each.seconds) for each in found]
+
+
+def management(streaming: Streaming[Any]) -> AsgiServer:
     """The management server of a streaming service."""
     app = management_app(
         alive={"stream": streaming.stream.fault},

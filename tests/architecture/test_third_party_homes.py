@@ -19,6 +19,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bridge.adapters.streams.app",
         "bridge.adapters.kafka_admin",
         "bridge.adapters.kafka_connection",
+        "bridge.adapters.kafka_lag",
         "bridge.adapters.kafka_outbox",
         "bridge.adapters.kafka_reader",
         "bridge.adapters.streams.table",

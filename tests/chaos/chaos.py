@@ -16,7 +16,7 @@ from tests.chaos.provider import Provider
 from tests.chaos.stage import Stage
 
 # What makes a process busy, by service: calls to the gateway in flight, records settled, requests being handled.
-IN_FLIGHT = {"dispatcher": "bridge_supplier_in_flight_calls", "ingester": "bridge_webhook_in_flight_requests"}
+IN_FLIGHT = {"dispatcher": "bridge_gateway_calls_in_flight", "ingester": "bridge_webhook_requests_in_flight"}
 SETTLED = "bridge_record_seconds_count"
 # The gateway takes its time, so that a fault finds calls under way.
 CALLS_TAKE = {"latency_seconds": 0.2, "latency_jitter_seconds": 0.4}

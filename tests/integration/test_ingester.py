@@ -234,7 +234,7 @@ def test_without_the_password_nothing_is_taken_and_in_the_end_the_address_must_w
     assert int(answers[2].headers["retry-after"]) > 0
     metrics = ingester.management("/metrics").text
     assert 'bridge_webhook_authentication_failures_total{why="WRONG"} 2.0' in metrics
-    assert 'bridge_webhook_requests_total{reason="TOO_MANY_FAILURES",status="4xx"} 1.0' in metrics
+    assert 'bridge_webhook_answers_total{code="429",reason="TOO_MANY_FAILURES"} 1.0' in metrics
 
 
 @contextmanager

@@ -113,6 +113,18 @@ class TokenSource:
         self._token = None
         self._rejected = True
 
+    @property
+    def age(self) -> float | None:
+        """How many seconds ago the token was asked for that callers get; None while there is none."""
+        now = self._monotonic()
+        has_one = self._token is not None and now < self._token.expires_at
+        return now - self._token.fetched_at if self._token is not None and has_one else None
+
+    @property
+    def failures(self) -> int:
+        """How many requests for a token failed in a row."""
+        return self._failures
+
     async def aclose(self) -> None:
         """End a request under way."""
         if self._fetching is not None:

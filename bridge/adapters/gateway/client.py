@@ -60,6 +60,11 @@ class HttpGateway:
         )
         self._tokens = TokenSource(self._client, where.token_url, settings, monotonic=time.monotonic, now=clock.now)
 
+    @property
+    def tokens(self) -> TokenSource:
+        """Where its calls get their access token."""
+        return self._tokens
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self._tokens.aclose()

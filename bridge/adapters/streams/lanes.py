@@ -112,6 +112,7 @@ class Lanes:
         self._crash = crash
         self._commit = commit
         self._generation = -1
+        self._max_pulled = max_pulled
         self._room = asyncio.Semaphore(max_pulled)
         self._lanes: dict[tuple[int, str], deque[Input]] = {}
         self._order: dict[tuple[str, int, int], deque[Delivery]] = {}
@@ -142,6 +143,11 @@ class Lanes:
     def running(self) -> int:
         """How many lanes have something to do."""
         return len(self._lanes)
+
+    @property
+    def unsettled(self) -> int:
+        """How many records were pulled and are not settled."""
+        return self._max_pulled - self._room._value  # noqa: SLF001  # a semaphore does not tell, and counting twice is worse
 
     def fault(self, stuck_after: float) -> str | None:
         """Tell why only a new process helps: one of the lanes' own tasks ended, or a lane stopped getting on."""

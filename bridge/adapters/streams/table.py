@@ -57,7 +57,7 @@ class TableSpec:
 
     `kept` is `Kept[T]` for the table's T; `connection` are aiokafka's client arguments; `max_record_bytes` is the
     longest
-    record that any of its topics takes.
+    record that any of its topics takes. `recovered(records, seconds)` is called after each opening.
     """
 
     topic: str
@@ -68,6 +68,7 @@ class TableSpec:
     connection: Mapping[str, Any]
     transaction_timeout_seconds: float
     max_record_bytes: int
+    recovered: Callable[[int, float], None] = lambda _records, _seconds: None
 
     def __post_init__(self) -> None:
         """Make the codec of the values once."""
@@ -120,6 +121,7 @@ class FencedPartition:
         count = await self._restore()
         self._lost = None
         self._writer = asyncio.create_task(self._write_batches())
+        self._spec.recovered(count, time.monotonic() - fenced)
         log.info(
             "table partition opened",
             table=self._spec.topic,

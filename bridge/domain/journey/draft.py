@@ -75,6 +75,8 @@ class Draft:
         head = self.journey.head if self.journey is not None else None
         if head is not None and head.trying_since is None:
             self.set_head(trying_since=self.now)
+        if head is not None and head.state is CommandState.UNKNOWN and head.unknown_since is None:
+            self.set_head(unknown_since=self.now)
         return Step(
             ticket=replace(self.ticket, journey=self.journey, touched_at=self.now),
             outcomes=tuple(self._outcomes),

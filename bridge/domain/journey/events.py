@@ -201,7 +201,7 @@ def decide(draft: Draft, event: FaultTicketEvent) -> None:
             if _has_room(draft, event):
                 _wait(draft, event)
         case FaultReported() as report:
-            _start(draft, report, event.event_id)
+            _start(draft, report, event)
         case FaultAmended() as amendment if rule is Rule.FOLD:
             _fold(draft, amendment)
             draft.tell_event(event, FOLDED)
@@ -243,11 +243,16 @@ def _has_room(draft: Draft, event: FaultTicketEvent) -> bool:
     return False
 
 
-def _start(draft: Draft, report: FaultReported, event_id: str) -> None:
+def _start(draft: Draft, report: FaultReported, event: FaultTicketEvent) -> None:
     if draft.journey is None or draft.journey.phase is Phase.ENDED:
         draft.start(alone=False)
     draft.change(
-        alone=False, report=report, report_event_id=event_id, service_id=report.service_id, supplier=report.supplier
+        alone=False,
+        report=report,
+        report_event_id=event.event_id,
+        reported_at=event.occurred_at,
+        service_id=report.service_id,
+        supplier=report.supplier,
     )
     if report.service_test_id is None:
         run_test(draft)
@@ -255,7 +260,7 @@ def _start(draft: Draft, report: FaultReported, event_id: str) -> None:
     run = TestRun(
         id=str(report.service_test_id),
         command_id=None,
-        event_id=event_id,
+        event_id=event.event_id,
         supplier=report.supplier,
         started_at=draft.now,
     )

@@ -23,8 +23,9 @@ class Planned(Record, frozen=True, kw_only=True):
 
     `command_id` is the ticket id and a number that is never used twice; `request_id` is the X-Request-ID of the latest
     send, and `doubts` are those of the sends that may have been taken. `trying_since` is when the command came to the
-    front of the queue. `known_requests` are the amendments and cancellations that the problem had before: one that is
-    not among them is evidence. `alone` marks a test that no fault asked for.
+    front of the queue, `unknown_since` when its fate first was not known. `known_requests` are the amendments and
+    cancellations that the problem had before: one that is not among them is evidence. `alone` marks a test that no
+    fault asked for.
     """
 
     command_id: str
@@ -33,6 +34,7 @@ class Planned(Record, frozen=True, kw_only=True):
     state: CommandState = CommandState.NOT_SENT
     attempts: int = 0
     trying_since: datetime | None = None
+    unknown_since: datetime | None = None
     not_before: datetime | None = None
     why: str | None = None
     request_id: str | None = None
@@ -100,7 +102,8 @@ class Journey(Record, frozen=True, kw_only=True):
     `queue` holds the commands in the order in which they must reach the gateway; only its head is ever sent. `fetches`
     are GETs that are due: they change nothing, so they neither wait for the queue nor hold it up. `waiting` are events
     that cannot be decided before the raise is. `past_tests` and `past_problems` are known and not followed any more;
-    `strays` are problems of this ticket that live beside the one that is followed.
+    `strays` are problems of this ticket that live beside the one that is followed. `reported_at` is the provider's own
+    time of the fault's report.
     """
 
     conversation_id: str
@@ -109,6 +112,7 @@ class Journey(Record, frozen=True, kw_only=True):
     started_at: datetime
     report: FaultReported | None = None
     report_event_id: str | None = None
+    reported_at: datetime | None = None
     service_id: str | None = None
     supplier: str | None = None
     test: TestRun | None = None

@@ -6,9 +6,12 @@ that calls it.
 import time
 import uuid
 from collections.abc import Mapping
+from datetime import timedelta
 
 from bridge.adapters.gateway.client import HttpGateway
-from bridge.adapters.prometheus import PrometheusTelemetry, SupplierState
+from bridge.adapters.kafka_connection import connection_options
+from bridge.adapters.kafka_outbox import KafkaOutbox
+from bridge.adapters.prometheus import DispatcherTelemetry, SupplierState, TokenState
 from bridge.adapters.streams.lanes import still_going
 from bridge.domain.admission import Admission, AdmissionPolicy
 from bridge.domain.answers import Answer
@@ -25,9 +28,11 @@ from bridge.flows.handle_ticket import (
     ticket_of,
 )
 from bridge.ports import Kept
-from bridge.services.streaming import management, wire
+from bridge.services.streaming import Streaming, wire
 from bridge.settings import DispatcherSettings, GatewaySettings, Settings, SettingsError, read
-from bridge.topics import Party
+from bridge.topics import Party, physical_name
+
+PUBLISH_TIMEOUT = timedelta(seconds=10)
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -43,16 +48,21 @@ def main(environ: Mapping[str, str]) -> int:
         kept=Kept[TicketState],
         max_pulled=settings.dispatcher.max_pulled,
         longest_call=settings.gateway.total_timeout_seconds,
+        telemetry=DispatcherTelemetry,
+        problem_types=policy.problem_types,
     )
     gateway = HttpGateway(settings.gateway, streaming.clock)
-    server = management(streaming)
     admission = Admission(admission_policy(settings.gateway))
-    streaming.telemetry.watch_suppliers(lambda: supplier_states(admission))
+    outbox = outbox_of(streaming)
+    streaming.telemetry.watch_gateway(
+        suppliers=lambda: supplier_states(admission),
+        token=lambda: TokenState(gateway.tokens.age, gateway.tokens.failures),
+    )
     flow = HandleTicket(
         intake=streaming.intake(key_of=ticket_of, dead_letters_per_minute=settings.dispatcher.dead_letters_per_minute),
         gateway=TimedGateway(gateway, streaming.telemetry),
         admission=admission,
-        outbox=streaming.outbox,
+        outbox=outbox,
         wakes=streaming.stream,
         clock=streaming.clock,
         telemetry=streaming.telemetry,
@@ -62,23 +72,30 @@ def main(environ: Mapping[str, str]) -> int:
     )
 
     async def start() -> None:
-        await server.start()
-        await streaming.outbox.start()
+        await outbox.start()
 
-    streaming.stream.connect(
-        handle=flow.arrived,
-        woken=flow.woken,
-        opened=flow.opened,
-        before=[start],
-        after=[gateway.aclose, streaming.outbox.stop, server.stop],
-    )
+    streaming.connect(flow, before=[start], after=[gateway.aclose, outbox.stop])
     return streaming.run()
+
+
+def outbox_of(streaming: Streaming[DispatcherTelemetry]) -> KafkaOutbox:
+    """What is published outside any transaction: answers that came too late for their worker."""
+    kafka = streaming.settings.kafka
+    return KafkaOutbox(
+        connection_options(kafka),
+        lambda name: physical_name(kafka.topic_prefix, name),
+        streaming.codec,
+        streaming.telemetry,
+        client_id=physical_name(kafka.topic_prefix, Party.DISPATCHER.value),
+        publish_timeout=PUBLISH_TIMEOUT,
+        max_record_bytes=max(topic.max_message_bytes for topic in streaming.topics.written_by(Party.DISPATCHER)),
+    )
 
 
 class TimedGateway:
     """The `Gateway` port, with each call told to the metrics."""
 
-    def __init__(self, gateway: HttpGateway, telemetry: PrometheusTelemetry) -> None:
+    def __init__(self, gateway: HttpGateway, telemetry: DispatcherTelemetry) -> None:
         """Take the gateway that is really called."""
         self._gateway = gateway
         self._telemetry = telemetry

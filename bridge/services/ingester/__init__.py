@@ -15,7 +15,7 @@ from bridge.adapters import logging
 from bridge.adapters.asgi import AsgiServer
 from bridge.adapters.clock import WallClock
 from bridge.adapters.management import management_app, refuse
-from bridge.adapters.prometheus import PrometheusTelemetry
+from bridge.adapters.prometheus import IngesterTelemetry
 from bridge.adapters.webhook.description import describe
 from bridge.adapters.webhook.limits import FailureLimit
 from bridge.adapters.webhook.server import Webhook, WebhookLimits
@@ -23,6 +23,7 @@ from bridge.adapters.webhook.wire import refuse_bytes
 from bridge.flows.publish_kci import PublishKci
 from bridge.services.ingester.authentication import authenticator_for
 from bridge.services.ingester.connecting import ConnectingOutbox
+from bridge.services.label_sets import closed_sets
 from bridge.services.loop import new_loop
 from bridge.settings import Settings, SettingsError, WebhookSettings, read
 from bridge.topics import Party, Topics, data_directory, load_topics
@@ -73,7 +74,9 @@ def check(settings: WebhookSettings, topics: Topics) -> None:
 async def serve(settings: Settings, topics: Topics) -> None:
     """Listen first and connect then, so that a delivery meets a 503 that it can repeat, and never a closed port."""
     stopping = _signals()
-    telemetry = PrometheusTelemetry(CollectorRegistry(), service=SERVICE, version=version("fibre-fault-bridge"))
+    telemetry = IngesterTelemetry(
+        CollectorRegistry(), Party.INGESTER, closed_sets(topics, Party.INGESTER), WallClock().now
+    )
     async with authenticator_for(settings.webhook, WallClock()) as authenticator:
         outbox = ConnectingOutbox(settings, topics, telemetry)
         webhook = Webhook(
@@ -92,6 +95,7 @@ async def serve(settings: Settings, topics: Topics) -> None:
         )
         server = _webhook_server(webhook, settings.webhook)
         servers = (server, _management_server(server, outbox, telemetry, settings))
+        loop_watch = asyncio.create_task(telemetry.watch_loop(), name="loop watch")
         try:
             for server in servers:
                 await server.start()
@@ -102,6 +106,7 @@ async def serve(settings: Settings, topics: Topics) -> None:
             await servers[0].stop()
             await outbox.stop()
             await servers[1].stop()
+            loop_watch.cancel()
 
 
 async def _connected_or_told_to_stop(outbox: ConnectingOutbox, stopping: asyncio.Event) -> None:
@@ -142,7 +147,7 @@ def _webhook_server(webhook: Webhook, settings: WebhookSettings) -> AsgiServer:
 
 
 def _management_server(
-    webhook: AsgiServer, outbox: ConnectingOutbox, telemetry: PrometheusTelemetry, settings: Settings
+    webhook: AsgiServer, outbox: ConnectingOutbox, telemetry: IngesterTelemetry, settings: Settings
 ) -> AsgiServer:
     app = management_app(
         alive={"webhook": webhook.fault, "outbox": outbox.fault},

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
+from bridge.adapters.prometheus import TrackerTelemetry
 from bridge.domain.policy import TrackingPolicy
 from bridge.domain.tracking import TrackedEntity
 from bridge.flows.track_status import KCIS, OBSERVATIONS, TrackStatus, entity_of
 from bridge.ports import Kept
-from bridge.services.streaming import management, wire
+from bridge.services.streaming import wire
 from bridge.settings import TrackerSettings, read
 from bridge.topics import Party
 
@@ -21,17 +22,15 @@ def main(environ: Mapping[str, str]) -> int:
         table="tracker-entities",
         kept=Kept[TrackedEntity],
         max_pulled=settings.tracker.max_pulled,
+        telemetry=TrackerTelemetry,
     )
-    server = management(streaming)
     flow = TrackStatus(
         intake=streaming.intake(key_of=entity_of, dead_letters_per_minute=settings.tracker.dead_letters_per_minute),
         wakes=streaming.stream,
         clock=streaming.clock,
         policy=tracking_policy(settings.tracker),
     )
-    streaming.stream.connect(
-        handle=flow.arrived, woken=flow.woken, opened=flow.opened, before=[server.start], after=[server.stop]
-    )
+    streaming.connect(flow)
     return streaming.run()
 
 
