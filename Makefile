@@ -44,7 +44,7 @@ prometheus: install # promtool for the rules' tests, Prometheus for `make observ
 demo: jars ## Run the whole bridge on fault tickets from a file; STAY=1 leaves it running, CRASH=1 kills the dispatcher
 	@$(BIN)/bridge demo $(if $(STAY),--stay) $(if $(CRASH),--crash) $(ARGS)
 
-test: jars tools ## Run all tests but chaos and bench; ARGS="-k word" goes to pytest
+test: jars tools prometheus ## Run all tests but chaos and bench; ARGS="-k word" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS) 2>&1
 
 lint: install ## Check formatting, rules, types and layers

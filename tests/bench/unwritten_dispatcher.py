@@ -48,7 +48,7 @@ class UnwrittenPartition:
         self._written[key] = kept
 
 
-def wire_unwritten(*arguments: Any, **options: Any) -> Streaming:
+def wire_unwritten(*arguments: Any, **options: Any) -> Streaming[Any]:
     """As `wire`, with such a partition handed to the flow in place of the real one."""
     streaming = wire(*arguments, **options)
     connect = streaming.stream.connect
