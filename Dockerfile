@@ -25,13 +25,23 @@ RUN mkdir doc && /opt/bridge/bin/python sbom.py requirements.lock fibre-fault-br
  && /opt/bridge/bin/pip uninstall --yes pip setuptools
 
 FROM ${BASE}
-# The gateway's certificate is checked against the system's authorities unless BRIDGE_GATEWAY_CA_FILE names others.
-RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin bridge
+# The base brings the system's certificate authorities, by which the gateway is checked unless BRIDGE_GATEWAY_CA_FILE names
+# others; and an installer, which has nothing more to install. The user's number is the one in helm/values.yaml.
+RUN groupadd --gid 10001 bridge \
+ && useradd --uid 10001 --gid bridge --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin bridge \
+ && python -m pip uninstall --yes --quiet --root-user-action=ignore pip setuptools wheel
 COPY --from=build /opt/bridge /opt/bridge
 COPY --from=build /build/doc /usr/share/doc/fibre-fault-bridge
 ENV PATH=/opt/bridge/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-USER 10001
+# --build-arg VERSION=… REVISION=… CREATED=…, from the release: the version, the commit, the time of the build (RFC 3339).
+ARG VERSION=unreleased REVISION=unknown CREATED=unknown
+LABEL org.opencontainers.image.title="fibre-fault-bridge" \
+      org.opencontainers.image.description="A bridge between fault tickets on Kafka and a supplier gateway" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+USER 10001:10001
 EXPOSE 8080 9090
 # No HEALTHCHECK: each service answers /live and /ready on its management address, for whoever runs it to ask.
 # Python is process 1 and gets SIGTERM itself.
