@@ -23,7 +23,7 @@ simulator:
   steps: [[simulator]]
   reads: []
   ports: {http: 8085}
-  probes: {port: http, live: /healthz, ready: /healthz}
+  probes: {port: http, live: /live, ready: /live}
 {{- end -}}
 
 {{/* The generated facts about topics, rights and settings (helm/files/facts.yaml). */}}

@@ -123,10 +123,13 @@ def test_rules_and_dashboards_reach_prometheus_and_grafana_as_they_are(chart: Pa
     objects = render("production", chart)
 
     rule = objects["PrometheusRule", ""]
-    assert RULE["groups"][0] in rule["spec"]["groups"]
-    assert len(rule["spec"]["groups"]) == sum(
-        len(yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]) for path in chart.glob("rules/*.yaml")
-    )
+    groups = [
+        group
+        for path in sorted(chart.glob("rules/*.yaml"))
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+    ]
+    assert rule["spec"]["groups"] == groups
+    assert RULE["groups"][0] in groups
     assert rule["metadata"]["labels"]["release"] == "prometheus"
     dashboard = objects["ConfigMap", "dashboard-own-one"]
     assert dashboard["data"] == {"own_one.json": '{"title": "{{ $labels.x }}"}'}

@@ -4,11 +4,12 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from bridge.cli.run import MODULES
+from bridge.cli.run import MODULES, Service
 from bridge.settings import GROUPS
 from tests.chart.generated import CHART, outdated, values
 
@@ -32,12 +33,27 @@ def groups_read(module: str) -> Iterator[list[str]]:
                 yield [str(name.value) for name in names if isinstance(name, ast.Constant)]
 
 
-@pytest.mark.parametrize("service", MODULES)
-def test_gives_a_service_the_groups_of_settings_that_it_reads(service: str) -> None:
+def entry(service: str) -> dict[str, Any]:
+    """What the chart's catalogue has of a service."""
     catalogue = (CHART / "templates" / "_catalogue.tpl").read_text(encoding="utf-8")
-    entry = re.search(rf"^{service}:\n(?:  .*\n)+", catalogue, re.MULTILINE)
-    assert entry is not None, "the catalogue has no such service"
-    (read,) = groups_read(MODULES[service])  # type: ignore[index] # a Service is its name
+    found = re.search(rf"^{service}:\n(?:  .*\n)+", catalogue, re.MULTILINE)
+    assert found is not None, f"the catalogue has no {service}"
+    content: dict[str, Any] = yaml.safe_load(found[0])[service]
+    return content
 
-    assert sorted(yaml.safe_load(entry[0])[service]["reads"]) == sorted(read)
+
+@pytest.mark.parametrize("service", MODULES)
+def test_gives_a_service_the_groups_of_settings_that_it_reads(service: Service) -> None:
+    (read,) = groups_read(MODULES[service])
+
+    assert sorted(entry(service)["reads"]) == sorted(read)
     assert set(read) <= set(GROUPS)
+
+
+@pytest.mark.parametrize("service", [*MODULES, "simulator"])
+def test_probes_a_service_where_it_answers(service: str) -> None:
+    module = "simulator/control.py" if service == "simulator" else "adapters/management.py"
+    routes = re.findall(r'Route\("([^"]+)"', (ROOT / "bridge" / module).read_text(encoding="utf-8"))
+    probes = entry(service)["probes"]
+
+    assert {probes["live"], probes["ready"]} <= set(routes)
