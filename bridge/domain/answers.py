@@ -60,3 +60,6 @@ class Ambiguous(Record, frozen=True, kw_only=True, tag=True):
 
 
 Answer = Taken | Refused | NotTaken | Ambiguous
+
+# The `why` of a call that was not made, because its intent had become too old before the first byte.
+PERMIT_EXPIRED = "PERMIT_EXPIRED"

@@ -6,7 +6,7 @@ Seconds are of any clock that never runs backwards, and of the same one througho
 
 from enum import StrEnum
 
-from bridge.domain.answers import Ambiguous, Answer, NotTaken
+from bridge.domain.answers import PERMIT_EXPIRED, Ambiguous, Answer, NotTaken
 from bridge.domain.outcomes import Reason
 from bridge.domain.record import Record
 
@@ -96,7 +96,7 @@ def is_failure(answer: Answer) -> bool:
         case Ambiguous():
             return answer.reason is not Reason.UNREADABLE_ANSWER
         case NotTaken():
-            return answer.why not in ("RATE_LIMITED", "INVALID_REQUEST")
+            return answer.why not in ("RATE_LIMITED", "INVALID_REQUEST", PERMIT_EXPIRED)
         case _:
             return False
 

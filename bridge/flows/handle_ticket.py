@@ -14,7 +14,7 @@ import structlog
 from msgspec.structs import replace
 
 from bridge.domain.admission import Admission
-from bridge.domain.answers import Answer, NotTaken, Refused, Taken
+from bridge.domain.answers import PERMIT_EXPIRED, Answer, NotTaken, Refused, Taken
 from bridge.domain.breaker import is_failure
 from bridge.domain.commands import SAFE
 from bridge.domain.journey.answers import answered, interrupted, turned_away
@@ -105,8 +105,12 @@ class HandleTicket:
         policy: JourneyPolicy,
         new_request_id: Callable[[], str],
         monotonic: Callable[[], float],
+        permit_seconds: float,
     ) -> None:
-        """`new_request_id` makes an X-Request-ID that was never used before."""
+        """
+        `new_request_id` makes an X-Request-ID that was never used before. `monotonic` also counts the time in which the
+        machine sleeps; an intent permits its call for `permit_seconds` of it, fewer than it takes to lose a partition.
+        """
         self._intake = intake
         self._gateway = gateway
         self._door = Door(admission, wakes=wakes, clock=clock, monotonic=monotonic)
@@ -116,6 +120,8 @@ class HandleTicket:
         self._telemetry = telemetry
         self._policy = policy
         self._new_request_id = new_request_id
+        self._monotonic = monotonic
+        self._permit_seconds = permit_seconds
 
     async def arrived(self, arrived: Arrived, table: Table) -> None:
         """Settle one record of a source topic."""
@@ -210,9 +216,8 @@ class HandleTicket:
         ok = True
         try:
             turn.ticket, sent = sending(turn.ticket, planned, self._new_request_id(), self._clock.now())
-            if sent.name not in SAFE:
-                await self._write_or_tell(turn, sent, NotTaken(why="NOT_SENT"))
-            answer = await self._call(turn, sent, supplier)
+            stale = sent.name not in SAFE and not await self._permit(turn, sent)
+            answer = NotTaken(why=PERMIT_EXPIRED) if stale else await self._call(turn, sent, supplier)
             ok = not is_failure(answer)
         finally:
             self._door.leave(supplier, ok=ok)
@@ -220,6 +225,19 @@ class HandleTicket:
         if sent.name not in SAFE:
             await self._write_or_tell(turn, sent, answer)
         return None
+
+    async def _permit(self, turn: _Turn, sent: Planned) -> bool:
+        """
+        Make the intent durable, and say whether it still permits the call. A worker that slept meanwhile may have lost
+        the ticket, and the command may have been decided and repeated since: what was not sent in time is never sent.
+        """
+        asked_at = self._monotonic()
+        await self._write_or_tell(turn, sent, NotTaken(why="NOT_SENT"))
+        waited = self._monotonic() - asked_at
+        if waited <= self._permit_seconds:
+            return True
+        log.warning("an intent is too old to be sent; the command is tried again", seconds=round(waited, 1))
+        return False
 
     async def _call(self, turn: _Turn, sent: Planned, supplier: str) -> Answer:
         journey = turn.ticket.journey

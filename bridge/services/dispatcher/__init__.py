@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 
+from bridge.adapters.clock import uptime
 from bridge.adapters.gateway.client import HttpGateway
 from bridge.adapters.kafka_connection import connection_options
 from bridge.adapters.kafka_outbox import KafkaOutbox
@@ -33,6 +34,9 @@ from bridge.settings import DispatcherSettings, GatewaySettings, Settings, Setti
 from bridge.topics import Party, physical_name
 
 PUBLISH_TIMEOUT = timedelta(seconds=10)
+
+# Of the session time-out: how long an intent permits its call. Nobody else owns a worker's tickets before it is over.
+PERMIT_SHARE = 0.5
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -68,7 +72,8 @@ def main(environ: Mapping[str, str]) -> int:
         telemetry=streaming.telemetry,
         policy=policy,
         new_request_id=lambda: str(uuid.uuid4()),
-        monotonic=time.monotonic,
+        monotonic=uptime,
+        permit_seconds=PERMIT_SHARE * settings.kafka.session_timeout_seconds.total_seconds(),
     )
 
     async def start() -> None:
@@ -113,7 +118,7 @@ class TimedGateway:
 
 def supplier_states(admission: Admission) -> list[SupplierState]:
     """Every supplier at the door to the gateway."""
-    now = time.monotonic()
+    now = uptime()
     return [
         SupplierState(name, admission.position(name, now), admission.in_flight(name)) for name in admission.suppliers()
     ]

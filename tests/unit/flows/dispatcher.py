@@ -86,6 +86,7 @@ class Dispatcher:
             policy=self.policy,
             new_request_id=lambda: f"request-{next(self._requests)}",
             monotonic=self.clock.seconds,
+            permit_seconds=15.0,
         )
 
     async def restarted(self) -> None:

@@ -1,6 +1,7 @@
 """The flow of a ticket: what is durable when, what a lost partition leads to, and who waits for whom."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
@@ -11,12 +12,12 @@ from bridge.domain.answers import Answer
 from bridge.domain.breaker import BreakerPolicy, BucketPolicy
 from bridge.domain.commands import SAFE, Command, FetchProblem, RaiseProblem, name_of
 from bridge.domain.entities import Entity
-from bridge.domain.journey.state import Planned
+from bridge.domain.journey.state import Planned, TicketState
 from bridge.domain.journeys import CommandState, Phase
 from bridge.domain.outcomes import Verdict
 from bridge.domain.signals import JourneySignal, LateAnswer
 from bridge.flows.handle_ticket import JOURNEY_SIGNALS, OBSERVATIONS, late_answer
-from bridge.ports import TableLost
+from bridge.ports import Kept, Outgoing, TableLost
 from tests.builders import (
     PERSONAL,
     SUPPLIER,
@@ -34,7 +35,7 @@ from tests.builders import (
     refused,
     taken,
 )
-from tests.fakes import Crashed, Fault, Held, ScriptedGateway, TakenButLost
+from tests.fakes import Crashed, FakeTable, Fault, FixedClock, Held, ScriptedGateway, TakenButLost
 from tests.unit.flows.dispatcher import UNLIMITED, Dispatcher
 
 TAKEN = ("RUN_TEST", "ACCEPTED", "ANSWERED")
@@ -220,6 +221,63 @@ async def test_a_crash_after_the_outcome_was_durable_repeats_nothing() -> None:
 
     assert len(gateway.calls) == 1
     assert dispatcher.told() == [TAKEN]
+
+
+class SleepyTable(FakeTable[TicketState]):
+    """Its worker is stopped while it waits for its first write, and may have lost the partition when it goes on."""
+
+    def __init__(self, clock: FixedClock, *, slept: timedelta, loses: bool) -> None:
+        super().__init__(Kept[TicketState])
+        self._clock, self._slept, self._loses = clock, slept, loses
+
+    async def write(self, key: str, kept: Kept[TicketState] | None, outgoing: Iterable[Outgoing] = ()) -> None:
+        await super().write(key, kept, outgoing)
+        if self.writes == 1:
+            self._clock.advance(self._slept)
+            if self._loses:
+                self.faults.append(Fault.LOST)
+
+
+def sleepy(gateway: ScriptedGateway, *, seconds: int, loses: bool) -> Dispatcher:
+    dispatcher = Dispatcher(gateway)
+    dispatcher.table = SleepyTable(dispatcher.clock, slept=timedelta(seconds=seconds), loses=loses)
+    return dispatcher
+
+
+async def test_an_intent_permits_its_call_as_long_as_nobody_else_can_own_the_ticket() -> None:
+    gateway = ScriptedGateway()
+    dispatcher = sleepy(gateway, seconds=15, loses=False)
+
+    await dispatcher.event(a_report())
+
+    assert len(gateway.calls) == 1
+    assert dispatcher.told() == [TAKEN]
+
+
+async def test_an_intent_that_became_too_old_is_not_sent_but_written_anew() -> None:
+    gateway = ScriptedGateway()
+    dispatcher = sleepy(gateway, seconds=16, loses=False)
+
+    await dispatcher.event(a_report())
+    assert gateway.calls == []
+    await dispatcher.passes(dispatcher.wakes_at())
+
+    assert [call.request_id for call in gateway.calls] == ["request-2"]
+    assert dispatcher.told() == [TAKEN]
+
+
+async def test_a_worker_that_slept_and_lost_its_ticket_sends_nothing_and_says_so() -> None:
+    gateway = ScriptedGateway()
+    dispatcher = sleepy(gateway, seconds=16, loses=True)
+
+    with pytest.raises(TableLost):
+        await dispatcher.event(a_report())
+
+    assert gateway.calls == []
+    (told,) = [record.value for record in dispatcher.outbox.records]
+    assert isinstance(told, JourneySignal)
+    assert isinstance(told.signal, LateAnswer)
+    assert (told.signal.verdict, told.signal.request_id) == (Verdict.NOT_SENT, "request-1")
 
 
 async def test_what_was_due_is_woken_after_a_take_over() -> None:

@@ -430,5 +430,5 @@ class AnyHistory(RuleBasedStateMachine):
         assert {command_id: last[command_id] for command_id in told if last[command_id] != 1} == {}
 
 
-AnyHistory.TestCase.settings = settings(max_examples=250, stateful_step_count=30, deadline=None, derandomize=True)
+AnyHistory.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None, derandomize=True)
 TestAnyHistory = AnyHistory.TestCase
