@@ -46,7 +46,7 @@ async def check_cluster(settings: Settings, topics: Topics, party: Party) -> Non
         await check_topics(options, topics, [party], settings.kafka.topic_prefix)
 
 
-async def check_worker(settings: Settings, *, group: str, transactional_id: str) -> None:
+async def check_worker(settings: Settings, *, group: str, transactional_id_prefix: str) -> None:
     """
     Refuse to start as a user that may not work with this group and these transactions.
 
@@ -57,7 +57,7 @@ async def check_worker(settings: Settings, *, group: str, transactional_id: str)
     """
     options = connection_options(settings.kafka)
     async with explaining(options):
-        await check_access(options, group=group, transactional_id=transactional_id)
+        await check_access(options, group=group, transactional_id_prefix=transactional_id_prefix)
 
 
 def run_reporting(run: Callable[[Mapping[str, str]], int], environ: Mapping[str, str]) -> int:

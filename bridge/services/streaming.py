@@ -130,8 +130,8 @@ def wire(  # noqa: PLR0913  # each is a fact of the service that no other part k
     topics = load_topics(data_directory() / "topics.yaml")
     prefix = settings.kafka.topic_prefix
     group = physical_name(prefix, party.value)
-    transactional_id = physical_name(prefix, table)
-    codec = asyncio.run(_start(settings, topics, party, group=group, transactional_id=transactional_id))
+    transactional_id_prefix = f"{group}-"
+    codec = asyncio.run(_start(settings, topics, party, group=group, transactional_id_prefix=transactional_id_prefix))
     connection = connection_options(settings.kafka)
     clock = WallClock()
     watcher = telemetry(CollectorRegistry(), party, closed_sets(topics, party, problem_types), clock.now)
@@ -140,7 +140,7 @@ def wire(  # noqa: PLR0913  # each is a fact of the service that no other part k
     fenced = FencedTable(
         TableSpec(
             topic=physical_name(prefix, table),
-            transactional_id=transactional_id,
+            transactional_id_prefix=transactional_id_prefix,
             kept=kept,
             encode=codec.encode,
             physical=lambda name: physical_name(prefix, name),
@@ -207,7 +207,9 @@ async def _pause(seconds: float) -> None:
     still_going()
 
 
-async def _start(settings: Settings, topics: Topics, party: Party, *, group: str, transactional_id: str) -> Codec:
+async def _start(
+    settings: Settings, topics: Topics, party: Party, *, group: str, transactional_id_prefix: str
+) -> Codec:
     await check_cluster(settings, topics, party)
-    await check_worker(settings, group=group, transactional_id=transactional_id)
+    await check_worker(settings, group=group, transactional_id_prefix=transactional_id_prefix)
     return await codec_for(settings.kafka, settings.schema, topics, party)

@@ -10,6 +10,7 @@ import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
 from bridge.adapters.gateway.client import second_request_id
+from bridge.adapters.streams.restore import OWNER_KEY
 from bridge.domain.journey.state import TicketState
 from bridge.domain.journeys import CommandState
 from bridge.domain.outcomes import CommandName
@@ -135,6 +136,9 @@ async def _decoded(messages: list[Any], prefix: str) -> list[Row]:
     for message in messages:
         topic = message.topic().removeprefix(prefix)
         raw, value = message.value(), None
+        if topic in TABLES and message.key() == OWNER_KEY:
+            # It tells who owns a partition, and settles nothing.
+            continue
         if raw is not None and topic in decoders:
             value = decoders[topic].decode(raw)
         elif raw is not None:

@@ -1,135 +1,332 @@
-"""The fenced table on a real broker: the next owner finds what was written, and an earlier owner can write no more."""
+"""
+The fenced table on a real broker and a real consumer group: the next owner finds what was written, and who is not a
+member of the group in its present generation can write no more.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from bridge.adapters.streams import commits
+from bridge.adapters.streams.restore import OWNER_KEY
 from bridge.adapters.streams.table import FencedPartition, FencedTable, TableSpec
+from bridge.adapters.streams.transactions import GroupProducer, Membership, Refused, Sending
 from bridge.domain.dead_letters import Header
 from bridge.domain.record import Record
 from bridge.ports import Kept, Outgoing, TableLost
 from bridge.sandbox.kafka import EmbeddedKafka
+
+PARTITIONS = 2
+JOIN_SECONDS = 30
 
 
 class Value(Record, frozen=True, kw_only=True):
     text: str
 
 
-NewSpec = Callable[[], TableSpec]
-
-
 def kept(text: str, offset: int = 0) -> Kept[Value]:
     return Kept(seen={"source": offset}, at=datetime(2026, 1, 1, tzinfo=UTC), value=Value(text=text))
 
 
+class Worker:
+    """A member of the group with a table, as a process of a service is."""
+
+    def __init__(self, spec: TableSpec, group: str) -> None:
+        self.table = FencedTable(spec)
+        self.group = group
+        self.consumer = AIOKafkaConsumer(
+            bootstrap_servers=spec.connection["bootstrap_servers"],
+            group_id=group,
+            enable_auto_commit=False,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=200,
+        )
+
+    async def join(self, spec: TableSpec) -> Membership:
+        """Take part in the group, and return as what."""
+        self.consumer.subscribe([f"{spec.topic}-source"])
+        await self.consumer.start()
+        return await self.assigned()
+
+    async def assigned(self, *, after: int = 0) -> Membership:
+        """The membership in the first generation behind `after`."""
+        async with asyncio.timeout(JOIN_SECONDS):
+            while self._coordinator().generation <= after or not self.consumer.assignment():
+                await self.consumer.getmany(timeout_ms=50)
+        return Membership(self.group, self._coordinator().generation, self._coordinator().member_id)
+
+    def _coordinator(self) -> Any:
+        return self.consumer._coordinator  # noqa: SLF001  # it is not told in public
+
+
+Enter = Callable[[], Awaitable[tuple[Worker, Membership]]]
+
+
 @pytest.fixture
-async def spec(kafka: EmbeddedKafka) -> NewSpec:
+async def spec(kafka: EmbeddedKafka) -> TableSpec:
     name = f"table-{uuid4().hex[:8]}"
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     await admin.start()
-    await admin.create_topics([NewTopic(name, 2, 1), NewTopic(f"{name}-out", 2, 1)])
+    await admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in (name, f"{name}-out", f"{name}-source")])
     await admin.close()
-
-    def new() -> TableSpec:
-        return TableSpec(
-            topic=name,
-            transactional_id=name,
-            kept=Kept[Value],
-            encode=lambda _, record: str(getattr(record, "text", "")).encode(),
-            physical=lambda topic: f"{name}-{topic}",
-            connection={"bootstrap_servers": kafka.bootstrap_servers},
-            transaction_timeout_seconds=10,
-            max_record_bytes=1_048_576,
-        )
-
-    return new
+    return TableSpec(
+        topic=name,
+        transactional_id_prefix=f"{name}-",
+        kept=Kept[Value],
+        encode=lambda _, record: str(getattr(record, "text", "")).encode(),
+        physical=lambda topic: f"{name}-{topic}",
+        connection={"bootstrap_servers": kafka.bootstrap_servers},
+        transaction_timeout_seconds=60,
+        max_record_bytes=1_048_576,
+    )
 
 
-async def opened(spec: TableSpec, number: int = 0) -> FencedPartition:
-    partition = FencedPartition(spec, number)
-    await partition.open()
-    return partition
+@pytest.fixture
+async def enter(spec: TableSpec) -> AsyncIterator[Enter]:
+    """Return a function that makes a worker which has joined the group; whoever is left at the end leaves then."""
+    async with AsyncExitStack() as stack:
+
+        async def new() -> tuple[Worker, Membership]:
+            worker = Worker(spec, f"{spec.topic}-group")
+            stack.push_async_callback(worker.consumer.stop)
+            stack.push_async_callback(worker.table.stop)
+            return worker, await worker.join(spec)
+
+        yield new
 
 
-async def committed(kafka: EmbeddedKafka, topic: str) -> list[tuple[bytes | None, bytes | None]]:
+async def committed(
+    kafka: EmbeddedKafka, topic: str, *, isolation: str = "read_committed"
+) -> list[tuple[bytes | None, bytes | None]]:
+    """Every record of a topic but those that name owners."""
     consumer = AIOKafkaConsumer(
-        topic,
-        bootstrap_servers=kafka.bootstrap_servers,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
+        bootstrap_servers=kafka.bootstrap_servers, isolation_level=isolation, enable_auto_commit=False
     )
     await consumer.start()
     try:
-        records = await consumer.getmany(timeout_ms=3000)
-        return [(record.key, record.value) for each in records.values() for record in each]
+        found = []
+        for number in range(PARTITIONS):
+            partition = TopicPartition(topic, number)
+            consumer.assign([partition])
+            await consumer.seek_to_beginning()
+            end = (await consumer.end_offsets([partition]))[partition]
+            while await consumer.position(partition) < end:
+                records = (await consumer.getmany(timeout_ms=100)).get(partition, ())
+                found += [(each.key, each.value) for each in records if each.key != OWNER_KEY]
+        return found
     finally:
         await consumer.stop()
 
 
-async def test_the_next_owner_finds_what_was_written(spec: NewSpec) -> None:
-    first = await opened(spec())
-    await first.write("a", kept("one", 1))
-    await first.write("b", kept("two", 2))
-    await first.write("b", None)
-    await first.write("a", kept("three", 3))
-    await first.close()
-    second = await opened(spec())
+@asynccontextmanager
+async def a_producer(spec: TableSpec) -> AsyncIterator[GroupProducer]:
+    producer = GroupProducer(
+        f"{spec.transactional_id_prefix}{uuid4()}",
+        connection=spec.connection,
+        transaction_timeout_seconds=60,
+        max_record_bytes=1_048_576,
+    )
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
 
-    assert second.get("a") == kept("three", 3)
-    assert second.get("b") is None
-    assert [key for key, _ in second.items()] == ["a"]
-    await second.close()
+
+async def dies(worker: Worker) -> None:
+    """Leave the group, so that another may be assigned the partitions; the table goes on, as a zombie's does."""
+    await worker.consumer.stop()
 
 
-async def test_a_take_over_fences_the_earlier_owner(spec: NewSpec) -> None:
-    zombie = await opened(spec())
-    await zombie.write("a", kept("before"))
-    owner = await opened(spec())
+async def opened(worker: Worker, membership: Membership) -> FencedPartition:
+    return (await worker.table.open([0], membership))[0]
 
+
+async def test_the_next_owner_finds_what_was_written(enter: Enter) -> None:
+    first, membership = await enter()
+    partition = await opened(first, membership)
+    await partition.write("a", kept("one", 1))
+    await partition.write("b", kept("two", 2))
+    await partition.write("b", None)
+    await partition.write("a", kept("three", 3))
+    await first.table.close()
+    await dies(first)
+    found = await opened(*await enter())
+
+    assert found.get("a") == kept("three", 3)
+    assert found.get("b") is None
+    assert [key for key, _ in found.items()] == ["a"]
+
+
+async def test_who_left_the_group_can_write_no_more(enter: Enter, spec: TableSpec, kafka: EmbeddedKafka) -> None:
+    zombie, membership = await enter()
+    partition = await opened(zombie, membership)
+    await partition.write("a", kept("before"))
+    await dies(zombie)
+    owner = await opened(*await enter())
+
+    with pytest.raises(TableLost, match="UnknownMember"):
+        await partition.write("a", kept("from the zombie"), [Outgoing(topic="out", key="a", value=Value(text="never"))])
     with pytest.raises(TableLost):
-        await zombie.write("a", kept("from the zombie"))
+        await partition.write("b", kept("again from the zombie"))
 
+    assert partition.get("a") == kept("before")
+    await owner.write("a", kept("after"), [Outgoing(topic="out", key="a", value=Value(text="published"))])
+    assert await committed(kafka, f"{spec.topic}-out") == [(b"a", b"published")]
+    assert [each for each in await committed(kafka, spec.topic) if b"zombie" in (each[1] or b"")] == []
+    # It was there, and was aborted.
+    assert len(await committed(kafka, f"{spec.topic}-out", isolation="read_uncommitted")) == 2
+
+
+async def test_an_earlier_generation_of_a_member_that_stayed_can_write_no_more(enter: Enter) -> None:
+    first, membership = await enter()
+    partition = await opened(first, membership)
+    await partition.write("a", kept("before"))
+    joining = asyncio.ensure_future(enter())
+    again = await first.assigned(after=membership.generation)
+    _, second = await joining
+
+    assert again.member_id == membership.member_id
+    assert second.generation == again.generation > membership.generation
+    with pytest.raises(TableLost, match="IllegalGeneration"):
+        await partition.write("a", kept("too late"))
+
+    back = (await first.table.open([0], again))[0]
+    assert back.get("a") == kept("before")
+    await back.write("a", kept("in time"))
     with pytest.raises(TableLost):
-        await zombie.write("b", kept("again from the zombie"))
-
-    await owner.write("a", kept("after"))
-    await owner.close()
-    await zombie.close()
-    third = await opened(spec())
-
-    assert third.get("a") == kept("after")
-    assert third.get("b") is None
-    await third.close()
+        await partition.write("a", kept("through what was opened before"))
+    assert back.get("a") == kept("in time")
 
 
-async def test_a_value_and_its_records_are_there_together_or_not_at_all(spec: NewSpec, kafka: EmbeddedKafka) -> None:
-    zombie = await opened(spec())
-    await zombie.write("a", kept("one"), [Outgoing(topic="out", key="a", value=Value(text="published"))])
-    owner = await opened(spec())
+async def test_who_is_no_member_is_not_even_asked_about(enter: Enter, spec: TableSpec) -> None:
+    """Kafka takes offsets without generation and member from anybody, so nobody here may ever send such."""
+    _, membership = await enter()
+    for nobody in (
+        Membership(membership.group, -1, membership.member_id),
+        Membership(membership.group, membership.generation, ""),
+    ):
+        async with a_producer(spec) as producer:
+            with pytest.raises(Refused, match="not a member"):
+                await producer.commit([Sending(spec.topic, b"a", b"{}", 0)], nobody, spec.topic)
 
+
+async def test_a_zombie_cannot_make_itself_the_owner(enter: Enter, spec: TableSpec) -> None:
+    zombie, membership = await enter()
+    await dies(zombie)
+    worker, present = await enter()
+    owner = await opened(worker, present)
+    await owner.write("a", kept("one"))
+
+    with pytest.raises(TableLost, match="UnknownMember"):
+        await opened(zombie, membership)
+
+    await owner.write("a", kept("two"))
+    again = FencedTable(spec)
+    (partition,) = await again.open([0], present)
+    assert partition.get("a") == kept("two")
+    assert partition.contents.owner is not None
+    await again.stop()
+
+
+async def test_the_open_transaction_of_a_dead_owner_is_aborted_at_the_take_over(
+    enter: Enter, spec: TableSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time-out is a minute, and the next owner does not wait for it."""
+    dead, membership = await enter()
+    partition = await opened(dead, membership)
+    await partition.write("a", kept("decided"))
+    reached = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GroupProducer, "_commit_offsets", never)
+        writing = asyncio.ensure_future(partition.write("a", kept("undecided")))
+        await reached.wait()
+    await dies(dead)
+    started = asyncio.get_running_loop().time()
+    found = await opened(*await enter())
+
+    assert asyncio.get_running_loop().time() - started < 30
+    assert found.get("a") == kept("decided")
+    await found.write("a", kept("after"))
+    monkeypatch.setattr(commits, "ENDING_SECONDS", 0.1)
+    await dead.table.stop()
     with pytest.raises(TableLost):
-        await zombie.write("a", kept("two"), [Outgoing(topic="out", key="a", value=Value(text="never"))])
-
-    await owner.close()
-    await zombie.close()
-    out = await committed(kafka, f"{spec().topic}-out")
-
-    assert out == [(b"a", b"published")]
+        await writing
 
 
-async def test_the_headers_of_an_outgoing_record_arrive_with_it(spec: NewSpec, kafka: EmbeddedKafka) -> None:
-    partition = await opened(spec())
+async def test_a_take_over_that_was_never_decided_is_aborted_too(enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner who died has no committed record that names him."""
+    dead, membership = await enter()
+    reached = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GroupProducer, "_commit_offsets", never)
+        opening = asyncio.ensure_future(opened(dead, membership))
+        await reached.wait()
+    await dies(dead)
+    found = await opened(*await enter())
+
+    assert list(found.items()) == []
+    monkeypatch.setattr(commits, "ENDING_SECONDS", 0.1)
+    await dead.table.stop()
+    await asyncio.gather(opening, return_exceptions=True)
+
+
+async def test_the_last_owner_is_left_alone_while_it_works_elsewhere(enter: Enter, spec: TableSpec) -> None:
+    """Only a transaction that is open in the very partition is aborted."""
+    _, membership = await enter()
+    async with a_producer(spec) as elsewhere, a_producer(spec) as other:
+        transactions = elsewhere._producer  # noqa: SLF001  # a transaction is to be left open half way
+        await transactions.begin_transaction()
+        await transactions.send_and_wait(spec.topic, b"{}", b"a", partition=1)
+
+        assert not await other.abort_if_open(elsewhere.transactional_id, TopicPartition(spec.topic, 0))
+        assert not await other.abort_if_open(f"{spec.topic}-nobody", TopicPartition(spec.topic, 0))
+
+        await transactions.send_and_wait(spec.topic, b"{}", b"a", partition=1)
+        await transactions.commit_transaction()
+        await elsewhere.commit([Sending(spec.topic, b"a", b"{}", 0)], membership, spec.topic)
+
+        await transactions.begin_transaction()
+        await transactions.send_and_wait(spec.topic, b"{}", b"a", partition=1)
+        assert await other.abort_if_open(elsewhere.transactional_id, TopicPartition(spec.topic, 1))
+
+
+async def test_owners_are_no_keys_of_the_table(enter: Enter, spec: TableSpec, kafka: EmbeddedKafka) -> None:
+    worker, membership = await enter()
+    partitions = await worker.table.open([0, 1], membership)
+
+    assert [list(partition.items()) for partition in partitions] == [[], []]
+    assert {partition.contents.owner for partition in partitions} == {
+        partitions[0].contents.owner
+    }  # the process has one producer
+    assert await committed(kafka, spec.topic) == []
+
+
+async def test_the_headers_of_an_outgoing_record_arrive_with_it(
+    enter: Enter, spec: TableSpec, kafka: EmbeddedKafka
+) -> None:
+    partition = await opened(*await enter())
     trace = (Header(name="traceparent", value=b"00-1"), Header(name="tracestate", value=b"a=b"))
     await partition.write("a", kept("x"), [Outgoing(topic="out", key="a", value=Value(text="y"), headers=trace)])
-    await partition.close()
     consumer = AIOKafkaConsumer(
-        f"{spec().topic}-out", bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest"
+        f"{spec.topic}-out", bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest"
     )
     await consumer.start()
     record = await asyncio.wait_for(consumer.getone(), 20)
@@ -138,8 +335,8 @@ async def test_the_headers_of_an_outgoing_record_arrive_with_it(spec: NewSpec, k
     assert record.headers == (("traceparent", b"00-1"), ("tracestate", b"a=b"))
 
 
-async def test_nothing_changes_locally_before_the_broker_has_it(spec: NewSpec) -> None:
-    partition = await opened(spec())
+async def test_nothing_changes_locally_before_the_broker_has_it(enter: Enter) -> None:
+    partition = await opened(*await enter())
     writing = asyncio.create_task(partition.write("a", kept("one")))
     await asyncio.sleep(0)
 
@@ -148,48 +345,51 @@ async def test_nothing_changes_locally_before_the_broker_has_it(spec: NewSpec) -
     await writing
 
     assert partition.get("a") == kept("one")
-    await partition.close()
 
 
-async def test_many_lanes_share_transactions(spec: NewSpec) -> None:
-    partition = await opened(spec())
-    await asyncio.gather(*(partition.write(f"key-{number}", kept(str(number), number)) for number in range(300)))
-    await partition.close()
-    again = await opened(spec())
+async def test_many_lanes_share_transactions(enter: Enter) -> None:
+    worker, membership = await enter()
+    partitions = await worker.table.open([0, 1], membership)
+    await asyncio.gather(
+        *(partitions[number % 2].write(f"key-{number}", kept("x" * 3000, number)) for number in range(1200))
+    )
+    await worker.table.close()
+    again = await worker.table.open([0, 1], membership)
 
-    assert sorted(int(key.removeprefix("key-")) for key, _ in again.items()) == list(range(300))
-    await again.close()
+    found = sorted(int(key.removeprefix("key-")) for partition in again for key, _ in partition.items())
+    assert found == list(range(1200))
 
 
-async def test_a_partition_is_open_only_in_the_generation_that_assigned_it(spec: NewSpec) -> None:
-    table = FencedTable(spec())
-    partitions = await table.open([0, 1], generation=4)
+async def test_a_partition_is_open_only_in_the_generation_that_assigned_it(enter: Enter) -> None:
+    worker, membership = await enter()
+    table, generation = worker.table, membership.generation
+    partitions = await table.open([0, 1], membership)
 
     assert [partition.number for partition in partitions] == [0, 1]
-    assert await table.get(1, 4) is partitions[1]
+    assert await table.get(1, generation) is partitions[1]
+    with pytest.raises(TableLost):
+        await table.get(1, generation - 1)
 
-    await table.open([1], generation=5)
+    await table.open([1], membership)
 
     with pytest.raises(TableLost):
-        await table.get(1, 4)
-
+        await table.get(0, generation)
     with pytest.raises(TableLost):
         await partitions[0].write("a", kept("late"))
 
-    await table.close()
 
-
-async def test_a_partition_that_comes_back_knows_what_others_wrote_meanwhile(spec: NewSpec) -> None:
-    here = FencedTable(spec())
-    (partition,) = await here.open([0], generation=1)
+async def test_a_partition_that_comes_back_knows_what_others_wrote_meanwhile(enter: Enter) -> None:
+    here, membership = await enter()
+    partition = await opened(here, membership)
     await partition.write("a", kept("here"))
-    await here.close()
-    elsewhere = await opened(spec())
-    await elsewhere.write("a", None)
-    await elsewhere.write("b", kept("elsewhere"))
-    await elsewhere.close()
-    (back,) = await here.open([0], generation=3)
+    await here.table.close()
+    await dies(here)
+    elsewhere, present = await enter()
+    theirs = await opened(elsewhere, present)
+    await theirs.write("a", None)
+    await theirs.write("b", kept("elsewhere"))
+    await elsewhere.table.close()
+    back = await opened(here, present)
 
     assert back.get("a") is None
     assert back.get("b") == kept("elsewhere")
-    await here.close()

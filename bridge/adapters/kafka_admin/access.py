@@ -20,7 +20,7 @@ class AccessMissing(Exception):
     """The cluster lets this user in, and does not give it what the service needs; the text names it."""
 
 
-async def check_access(options: Mapping[str, Any], *, group: str, transactional_id: str) -> None:
+async def check_access(options: Mapping[str, Any], *, group: str, transactional_id_prefix: str) -> None:
     """
     What a worker does before it joins: Faust waits in silence for a group that it may not join.
 
@@ -36,7 +36,7 @@ async def check_access(options: Mapping[str, Any], *, group: str, transactional_
         await client.start()
         sentences = [
             sentence
-            for kind, name in ((GROUP, group), (TRANSACTION, transactional_id))
+            for kind, name in ((GROUP, group), (TRANSACTION, transactional_id_prefix))
             if (sentence := await _lacking(client, kind, name)) is not None
         ]
     finally:
@@ -51,7 +51,7 @@ async def _lacking(client: AIOKafkaAdminClient, kind: int, name: str) -> str | N
     except GroupAuthorizationFailedError:
         return f"this user may not read in the group {name}; {MEND}"
     except TransactionalIdAuthorizationFailed:
-        return f"this user may not write with the transactional-id {name}; {MEND}"
+        return f"this user may not write with a transactional-id that begins with {name}; {MEND}"
     except KafkaConnectionError:
         raise
     except KafkaError:

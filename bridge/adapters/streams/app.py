@@ -25,6 +25,7 @@ from mode.supervisors import CrashingSupervisor
 
 from bridge.adapters.streams.lanes import Delivery, Lanes, Wake, still_going
 from bridge.adapters.streams.table import FencedPartition, FencedTable
+from bridge.adapters.streams.transactions import Membership
 from bridge.domain.dead_letters import Header
 from bridge.ports import Arrived, TableLost
 from bridge.settings import KafkaSettings
@@ -56,9 +57,27 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
         return consumer
 
 
+class MembershipListener(driver.ConsumerRebalanceListener):
+    """Keeps as which member, and in which generation, the partitions were assigned."""
+
+    def __init__(self, thread: driver.AIOKafkaConsumerThread) -> None:
+        """Listen for a consumer's thread."""
+        super().__init__(thread)
+        self._bridge_thread = thread
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """Keep it before anything else happens: a moment later the group may know this worker no more."""
+        consumer: Any = self._bridge_thread._consumer  # noqa: SLF001  # neither Faust nor aiokafka tells it
+        coordinator = consumer._coordinator  # noqa: SLF001  # as above
+        app: BridgeApp = self._bridge_thread.app  # type: ignore[assignment]  # the only kind of app there is here
+        app.membership = Membership(app.conf.id, coordinator.generation, coordinator.member_id)
+        await super().on_partitions_assigned(assigned)
+
+
 class ReadCommittedConsumer(driver.Consumer):
     """A consumer whose thread reads committed records only, and that remembers when it last asked for some."""
 
+    RebalanceListener = MembershipListener
     polled_at = 0.0
 
     def resume_flow(self) -> None:
@@ -93,6 +112,7 @@ class BridgeApp(faust.App):
     """A Faust app that reads committed records, and starts what belongs to it before anything of its own."""
 
     before: Callable[[], Awaitable[None]]
+    membership: Membership
 
     async def on_first_start(self) -> None:
         """Start the lanes and the service's own parts; what fails here ends the process with its reason."""
@@ -337,11 +357,11 @@ class StreamService:
         os._exit(1)
 
     async def _assigned(self, _app: Any, assigned: Iterable[Any], **_: Any) -> None:
-        generation = self.app.consumer_generation_id
-        self.lanes.begin(generation)
+        membership = self.app.membership
+        self.lanes.begin(membership.generation)
         self._opening = True
         try:
-            partitions = await self._table.open({partition.partition for partition in assigned}, generation)
+            partitions = await self._table.open({partition.partition for partition in assigned}, membership)
             await self._opened(partitions)  # type: ignore[misc]  # connected before the app starts
         except Exception as error:  # noqa: BLE001  # a worker that cannot read its state must not take part
             await self._crash(error)
@@ -356,6 +376,7 @@ class StreamService:
         await self._drain()
         if self._lanes is not None:
             await self._lanes.stop()
+        await self._table.stop()
         for stop in self._after:
             await stop()
 

@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 NO_KEY = ""
 
 
+# A commit costs as much as a call, and nothing but a little more redelivery hangs on it: the table knows what was
+# handled.
+COMMIT_SECONDS = 0.25
 # How long a wake waits when its partition is assigned and its records do not flow yet.
 NOT_FLOWING_YET = timedelta(milliseconds=200)
 
@@ -261,6 +264,7 @@ class Lanes:
             await self._dirty.wait()
             self._dirty.clear()
             await self._commit()
+            await asyncio.sleep(COMMIT_SECONDS)
 
 
 class Timers:

@@ -1,52 +1,41 @@
 """
-Durable state per key on a compacted topic, with one fenced writer per partition (docs/adr/0002).
+Durable state per key on a compacted topic, written in transactions that the consumer group must agree to
+(docs/adr/0002).
 
-Opening a partition starts a transactional producer, whose transactional id belongs to the partition: from then on the
-broker refuses
-every earlier owner, however long it was stopped and wherever it wakes up. Then the partition is read to its end. A
-write puts the value
-and the records that follow from it into one transaction; the lanes of a partition share transactions (group commit).
+One producer of this process writes for all its partitions, and all lanes share its transactions (`commits.py`). A
+partition is opened by a record that names its owner, written in the same way, and by reading what lies before it
+(`restore.py`).
 
-Rule: a partition is opened only when it was assigned. Opening it later would let a worker that slept fence the
-healthy owner.
+Rule: a partition is opened only when it was assigned, as the member and in the generation that it was assigned to.
 Rule: the local value changes only after the broker committed, so nobody acts on what may not be there.
 """
 
 import asyncio
 import time
-from collections import deque
+import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import aiokafka.producer.sender
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 
+from bridge.adapters.streams.commits import Commits, Write
+from bridge.adapters.streams.restore import OWNER_KEY, Contents, Owner, restore
+from bridge.adapters.streams.transactions import GroupProducer, Membership, Sending
 from bridge.domain.record import Record
 from bridge.ports import Kept, Outgoing, TableLost
 
 log = structlog.get_logger(__name__)
 
-# How long a write waits for others to share its transaction. Measured: fewer and larger transactions cost the worker
-# and the broker less.
-GATHERING_SECONDS = 0.005
-# Most writes in one transaction.
-LARGEST_BATCH = 500
-# aiokafka waits this long when a transaction begins before the last one's markers are written; its own value is 20
-# ms, and it takes no argument.
-aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.003
+# What a partition held is kept this long after it went to somebody else, so that its return costs only what is new.
+# Shorter than any topic's delete.retention.ms: a tombstone that was compacted away would not be missed otherwise.
+COLD_SECONDS = 1800.0
+# Decoded values that are at hand; the others are bytes, which cost a third of the memory and nothing to collect.
+DECODED = 2048
 
 Encode = Callable[[str, Record], bytes]
-
-
-@dataclass(slots=True)
-class _Write:
-    key: str
-    kept: Kept[Any] | None
-    records: list[tuple[str, bytes, bytes | None, list[tuple[str, bytes]]]]
-    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 @dataclass(kw_only=True)
@@ -56,12 +45,12 @@ class TableSpec:
     values.
 
     `kept` is `Kept[T]` for the table's T; `connection` are aiokafka's client arguments; `max_record_bytes` is the
-    longest
-    record that any of its topics takes. `recovered(records, seconds)` is called after each opening.
+    longest record that any of its topics takes. Transactional ids begin with `transactional_id_prefix`.
+    `recovered(records, seconds)` is called after each opening, once for all partitions.
     """
 
     topic: str
-    transactional_id: str
+    transactional_id_prefix: str
     kept: Any
     encode: Encode
     physical: Callable[[str], str]
@@ -77,19 +66,15 @@ class TableSpec:
 
 
 class FencedPartition:
-    """One partition of the table while this worker owns it; implements the `TablePartition` port."""
+    """One partition of the table in one generation; implements the `TablePartition` port."""
 
-    def __init__(self, spec: TableSpec, number: int) -> None:
-        """A partition that is not open yet."""
+    def __init__(self, spec: TableSpec, number: int, contents: Contents, commits: Commits) -> None:
+        """A partition whose owner this worker is as long as its commits are accepted."""
         self._spec = spec
         self._number = number
-        self._values: dict[str, Kept[Any]] = {}
-        self._next_offset = 0
-        self._lost: BaseException | None = TableLost("not open")
-        self._writes: deque[_Write] = deque()
-        self._wanted = asyncio.Event()
-        self._producer: AIOKafkaProducer | None = None
-        self._writer: asyncio.Task[None] | None = None
+        self.contents = contents
+        self._commits = commits
+        self._decoded: dict[str, Kept[Any]] = {}
 
     @property
     def number(self) -> int:
@@ -98,154 +83,50 @@ class FencedPartition:
 
     def get(self, key: str) -> Kept[Any] | None:
         """The value of a key, as of the last committed write."""
-        return self._values.get(key)
+        kept = self._decoded.get(key)
+        if kept is None:
+            data = self.contents.values.get(key)
+            if data is None:
+                return None
+            kept = self._spec.from_bytes(data)
+            self._remember(key, kept)
+        return kept
 
     def items(self) -> Iterable[tuple[str, Kept[Any]]]:
-        """Every key of the partition."""
-        return list(self._values.items())
-
-    async def open(self) -> None:
-        """Fence every earlier owner, then read what it left."""
-        started = time.monotonic()
-        milliseconds = int(self._spec.transaction_timeout_seconds * 1000)
-        self._producer = AIOKafkaProducer(
-            transactional_id=f"{self._spec.transactional_id}-{self._number}",
-            transaction_timeout_ms=milliseconds,
-            request_timeout_ms=milliseconds,
-            max_batch_size=262_144,
-            max_request_size=self._spec.max_record_bytes,
-            **self._spec.connection,
-        )
-        await self._producer.start()
-        fenced = time.monotonic()
-        count = await self._restore()
-        self._lost = None
-        self._writer = asyncio.create_task(self._write_batches())
-        self._spec.recovered(count, time.monotonic() - fenced)
-        log.info(
-            "table partition opened",
-            table=self._spec.topic,
-            partition=self._number,
-            records=count,
-            keys=len(self._values),
-            fence_seconds=round(fenced - started, 3),
-            restore_seconds=round(time.monotonic() - fenced, 3),
-        )
-
-    async def close(self) -> None:
-        """Give the partition up; the values are kept, so that the next opening reads only what is newer."""
-        self._fail(TableLost("revoked"))
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
-            self._writer = None
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            try:
-                await asyncio.wait_for(producer.stop(), timeout=5)
-            except Exception as error:  # noqa: BLE001  # the partition is given up either way; the next owner fences
-                log.warning("table producer did not stop cleanly", partition=self._number, error=repr(error))
+        """Every key of the partition, decoded one by one."""
+        decode = self._spec.from_bytes
+        return ((key, decode(data)) for key, data in list(self.contents.values.items()))
 
     async def write(self, key: str, kept: Kept[Any] | None, outgoing: Iterable[Outgoing] = ()) -> None:
         """Write a value and publish records in one transaction, shared with other keys' writes."""
-        if self._lost is not None:
-            raise TableLost(str(self._lost))
-        records = [
-            (
+        data = None if kept is None else self._spec.to_bytes(kept)
+        records = [Sending(self._spec.topic, key.encode("utf-8", "surrogateescape"), data, self._number)]
+        records += [
+            Sending(
                 self._spec.physical(record.topic),
                 record.key.encode(),
                 None if record.value is None else self._spec.encode(record.topic, record.value),
-                [(header.name, header.value) for header in record.headers],
+                headers=[(header.name, header.value) for header in record.headers],
             )
             for record in outgoing
         ]
-        write = _Write(key, kept, records)
-        self._writes.append(write)
-        self._wanted.set()
-        await write.done
+        await self._commits.write(Write(records, lambda ends: self._apply(key, kept, data, ends[self._number])))
 
-    async def _restore(self) -> int:
-        partition = TopicPartition(self._spec.topic, self._number)
-        consumer = AIOKafkaConsumer(
-            isolation_level="read_committed", enable_auto_commit=False, fetch_max_wait_ms=20, **self._spec.connection
-        )
-        await consumer.start()
-        count = 0
-        try:
-            consumer.assign([partition])
-            begin = (await consumer.beginning_offsets([partition]))[partition]
-            end = (await consumer.end_offsets([partition]))[partition]
-            if self._next_offset < begin:
-                self._values.clear()
-                self._next_offset = begin
-            consumer.seek(partition, self._next_offset)
-            while await consumer.position(partition) < end:
-                for record in (await consumer.getmany(partition, timeout_ms=20)).get(partition, ()):
-                    key: bytes = record.key or b""
-                    self._restore_one(key.decode("utf-8", "surrogateescape"), record.value)
-                    count += 1
-            self._next_offset = await consumer.position(partition)
-        finally:
-            await consumer.stop()
-        return count
-
-    def _restore_one(self, key: str, value: bytes | None) -> None:
-        if value is None:
-            self._values.pop(key, None)
+    def _apply(self, key: str, kept: Kept[Any] | None, data: bytes | None, end: int) -> None:
+        self.contents.next_offset = max(self.contents.next_offset, end + 1)
+        if kept is None or data is None:
+            self.contents.values.pop(key, None)
+            self._decoded.pop(key, None)
         else:
-            self._values[key] = self._spec.from_bytes(value)
+            self.contents.values[key] = data
+            self._remember(key, kept)
 
-    async def _write_batches(self) -> None:
-        while True:
-            if not self._writes:
-                self._wanted.clear()
-                await self._wanted.wait()
-            await asyncio.sleep(GATHERING_SECONDS)
-            batch = [self._writes.popleft() for _ in range(min(len(self._writes), LARGEST_BATCH))]
-            try:
-                await self._commit(batch)
-            except asyncio.CancelledError:
-                self._fail(TableLost("revoked"), batch)
-                raise
-            except Exception as error:  # noqa: BLE001  # whatever failed, nobody knows whether this was written: the partition is lost
-                log.warning("table partition lost", table=self._spec.topic, partition=self._number, error=repr(error))
-                self._fail(error, batch)
-                return
-            for write in batch:
-                if write.kept is None:
-                    self._values.pop(write.key, None)
-                else:
-                    self._values[write.key] = write.kept
-                if not write.done.done():
-                    write.done.set_result(None)
-
-    async def _commit(self, batch: list[_Write]) -> None:
-        producer = self._producer
-        if producer is None:
-            raise TableLost("closed")
-        await producer.begin_transaction()
-        states, sent = [], []
-        for write in batch:
-            value = None if write.kept is None else self._spec.to_bytes(write.kept)
-            states.append(
-                await producer.send(
-                    self._spec.topic, value, write.key.encode("utf-8", "surrogateescape"), partition=self._number
-                )
-            )
-            for topic, key, data, headers in write.records:
-                sent.append(await producer.send(topic, data, key, headers=headers))
-        await producer.commit_transaction()
-        for future in sent:
-            future.result()
-        for future in states:
-            self._next_offset = max(self._next_offset, future.result().offset + 1)
-
-    def _fail(self, error: BaseException, batch: Iterable[_Write] = ()) -> None:
-        self._lost = self._lost or error
-        for write in (*batch, *self._writes):
-            if not write.done.done():
-                write.done.set_exception(TableLost(repr(error)))
-        self._writes.clear()
+    def _remember(self, key: str, kept: Kept[Any]) -> None:
+        """The oldest makes room; dictionaries keep the order in which keys came."""
+        self._decoded.pop(key, None)
+        self._decoded[key] = kept
+        if len(self._decoded) > DECODED:
+            del self._decoded[next(iter(self._decoded))]
 
 
 class FencedTable:
@@ -255,15 +136,23 @@ class FencedTable:
         """A table of which nothing is open."""
         self._spec = spec
         self._generation = -1
-        self._open: dict[int, asyncio.Task[FencedPartition]] = {}
-        self._cold: dict[int, FencedPartition] = {}
+        self._producer: GroupProducer | None = None
+        self._commits: Commits | None = None
+        self._opening: asyncio.Task[dict[int, FencedPartition]] | None = None
+        self._cold: dict[int, tuple[float, Contents]] = {}
 
-    async def open(self, partitions: Iterable[int], generation: int) -> list[FencedPartition]:
-        """Open newly assigned partitions. To be called from the assignment callback, and from nowhere else."""
+    async def open(self, partitions: Iterable[int], membership: Membership) -> list[FencedPartition]:
+        """
+        Open newly assigned partitions. To be called from the assignment callback, and from nowhere else.
+
+        Raises:
+            TableLost: the group has gone on without this worker.
+
+        """
         await self.close()
-        self._generation = generation
-        self._open = {number: asyncio.create_task(self._start(number)) for number in sorted(set(partitions))}
-        return list(await asyncio.gather(*self._open.values()))
+        self._generation = membership.generation
+        self._opening = asyncio.create_task(self._open(sorted(set(partitions)), membership))
+        return list((await asyncio.shield(self._opening)).values())
 
     async def get(self, number: int, generation: int) -> FencedPartition:
         """
@@ -274,26 +163,85 @@ class FencedTable:
 
         """
         for _ in range(50):
-            # A stream may be resumed a moment before the assignment callback ran.
-            task = self._open.get(number)
-            if task is not None and self._generation == generation:
-                return await asyncio.shield(task)
+            opening = self._opening
+            if opening is not None and self._generation == generation:
+                if not opening.done():
+                    await asyncio.wait([opening])
+                opened = {} if opening.cancelled() or opening.exception() else opening.result()
+                if number in opened:
+                    return opened[number]
+                break
             if self._generation > generation:
                 break
+            # A stream may be resumed a moment before the assignment callback ran.
             await asyncio.sleep(0.1)
         raise TableLost(f"partition {number} is not open in generation {generation}")
 
     async def close(self) -> None:
-        """Give all partitions up."""
-        tasks, self._open = self._open, {}
-        for number, task in tasks.items():
-            results = await asyncio.gather(task, return_exceptions=True)
-            partition = results[0]
-            if isinstance(partition, FencedPartition):
-                await partition.close()
-                self._cold[number] = partition
+        """Give all partitions up: what is being committed may end, and nothing else is written."""
+        opening, self._opening = self._opening, None
+        commits, self._commits = self._commits, None
+        if commits is not None:
+            await commits.close()
+        if opening is not None:
+            opening.cancel()
+            opened = (await asyncio.gather(opening, return_exceptions=True))[0]
+            if isinstance(opened, dict):
+                now = time.monotonic()
+                self._cold |= {number: (now, partition.contents) for number, partition in opened.items()}
 
-    async def _start(self, number: int) -> FencedPartition:
-        partition = self._cold.pop(number, None) or FencedPartition(self._spec, number)
-        await partition.open()
-        return partition
+    async def stop(self) -> None:
+        """Give all partitions up for good."""
+        await self.close()
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await producer.stop()
+
+    async def _open(self, numbers: list[int], membership: Membership) -> dict[int, FencedPartition]:
+        started = time.monotonic()
+        producer = await self._working_producer()
+        commits = self._commits = Commits(producer, membership, self._spec.topic)
+        held = {number: self._contents(number) for number in numbers}
+        if held:
+            owner = Owner(producer.transactional_id, membership.member_id, membership.generation)
+            value = msgspec.json.encode(owner)
+            written: dict[int, int] = {}
+            records = [Sending(self._spec.topic, OWNER_KEY, value, number) for number in numbers]
+            await commits.write(Write(records, written.update))
+            fenced = time.monotonic()
+            count = await restore(
+                {TopicPartition(self._spec.topic, number): (held[number], end) for number, end in written.items()},
+                connection=self._spec.connection,
+                abort=producer.abort_if_open,
+            )
+            self._spec.recovered(count, time.monotonic() - fenced)
+            log.info(
+                "table partitions opened",
+                table=self._spec.topic,
+                partitions=numbers,
+                generation=membership.generation,
+                records=count,
+                keys=sum(len(contents.values) for contents in held.values()),
+                fence_seconds=round(fenced - started, 3),
+                restore_seconds=round(time.monotonic() - fenced, 3),
+            )
+        return {number: FencedPartition(self._spec, number, held[number], commits) for number in numbers}
+
+    async def _working_producer(self) -> GroupProducer:
+        """The process's producer; a new one, under a new id, after an error that left its last transaction in doubt."""
+        if self._producer is not None and self._producer.broken:
+            producer, self._producer = self._producer, None
+            await producer.stop()
+        if self._producer is None:
+            self._producer = GroupProducer(
+                f"{self._spec.transactional_id_prefix}{uuid.uuid4()}",
+                connection=self._spec.connection,
+                transaction_timeout_seconds=self._spec.transaction_timeout_seconds,
+                max_record_bytes=self._spec.max_record_bytes,
+            )
+            await self._producer.start()
+        return self._producer
+
+    def _contents(self, number: int) -> Contents:
+        closed, contents = self._cold.pop(number, (0.0, Contents()))
+        return contents if time.monotonic() < closed + COLD_SECONDS else Contents()

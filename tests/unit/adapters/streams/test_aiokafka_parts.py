@@ -1,0 +1,99 @@
+# ruff: noqa: SLF001  # that these private parts are where the bridge looks for them is what is asserted
+"""The private parts of aiokafka and Faust that the bridge uses, as they are in the pinned versions."""
+
+import inspect
+from importlib.metadata import version
+
+import aiokafka.producer.sender
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.producer.transaction_manager import TransactionManager
+from aiokafka.protocol.api import Request
+from aiokafka.protocol.transaction import AddOffsetsToTxnRequest, InitProducerIdRequest, TxnOffsetCommitRequest
+from faust.transport.drivers import aiokafka as driver
+
+from bridge.adapters.streams.transactions import DescribeTransactions, TxnOffsetCommit
+
+JOIN_GROUP, CONSUMER_GROUP_HEARTBEAT = 11, 68
+HOW_TO_GO_ON = "read what changed, run tests/integration/test_table.py and `make chaos`, and write the new version here"
+
+
+@pytest.mark.parametrize(
+    ("package", "pinned"), [("aiokafka", "0.14.0"), ("faust-streaming", "0.15.3"), ("mode-streaming", "0.7.1")]
+)
+def test_the_versions_are_those_that_were_proved(package: str, pinned: str) -> None:
+    assert version(package) == pinned, HOW_TO_GO_ON
+
+
+def test_the_producer_has_its_client_and_its_transactions_where_they_are_looked_for() -> None:
+    source = inspect.getsource(AIOKafkaProducer.__init__)
+    assert "self.client = AIOKafkaClient(" in source
+    assert "self._txn_manager = TransactionManager(" in source
+    assert isinstance(TransactionManager.producer_id, property)
+    assert isinstance(TransactionManager.producer_epoch, property)
+    assert aiokafka.producer.sender.BACKOFF_OVERRIDE == 0.003  # ours
+
+
+def test_the_client_sends_requests_and_finds_coordinators() -> None:
+    assert list(inspect.signature(AIOKafkaClient.send).parameters) == ["self", "node_id", "request", "group"]
+    assert list(inspect.signature(AIOKafkaClient.coordinator_lookup).parameters)[1:] == [
+        "coordinator_type",
+        "coordinator_key",
+    ]
+    assert {each.name for each in ConnectionGroup} == {"DEFAULT", "COORDINATION"}
+    assert {each.name for each in CoordinationType} == {"GROUP", "TRANSACTION"}
+
+
+def test_the_requests_take_what_they_are_given() -> None:
+    assert AddOffsetsToTxnRequest("id", 1, 2, "group").prepare({25: (0, 4)}).encode()
+    assert InitProducerIdRequest("id", 1000).prepare({22: (0, 5)}).encode()
+
+
+def test_an_offset_commit_of_a_transaction_names_generation_and_member() -> None:
+    """The bytes of TxnOffsetCommit v3 (Kafka protocol), written out by hand."""
+    topics: list[object] = [("t", [(2, 7, -1, "", {})], {})]
+    encoded = TxnOffsetCommit("x", "g", 1, 2, 3, "m", None, topics, {}).prepare({28: (0, 5)}).encode()
+
+    assert encoded == b"".join(
+        (
+            b"\x02x\x02g",
+            (1).to_bytes(8, "big"),
+            (2).to_bytes(2, "big"),
+            (3).to_bytes(4, "big"),
+            b"\x02m\x00",  # the member, and no group.instance.id
+            b"\x02\x02t\x02",
+            (2).to_bytes(4, "big"),
+            (7).to_bytes(8, "big"),
+            b"\xff\xff\xff\xff\x01\x00\x00\x00",
+        )
+    )
+
+
+def test_aiokafka_itself_still_commits_offsets_that_nobody_checks() -> None:
+    """When it does better, this project's own request can go."""
+    assert [each.API_VERSION for each in TxnOffsetCommitRequest._CLASSES] == [0]
+
+
+def test_transactions_are_described_by_their_ids() -> None:
+    assert DescribeTransactions("x").prepare({65: (0, 0)}).encode() == b"\x02\x02x\x00"
+
+
+def test_a_consumer_tells_as_which_member_it_was_assigned_its_partitions() -> None:
+    source = inspect.getsource(GroupCoordinator.__init__)
+    assert "self.generation = " in source
+    assert "self.member_id = " in source
+    assert "self._coordinator = GroupCoordinator(" in inspect.getsource(AIOKafkaConsumer)
+    assert driver.Consumer.RebalanceListener is driver.ConsumerRebalanceListener
+    assert "self._rebalance_listener = consumer.RebalanceListener(self)" in inspect.getsource(
+        driver.AIOKafkaConsumerThread.__post_init__
+    )
+
+
+def test_the_group_protocol_is_the_classic_one_and_gives_everything_up_at_a_rebalance() -> None:
+    """What ADR 2 argues with: one generation for the whole group, nothing kept across it (no KIP-429, no KIP-848)."""
+    assert "on_partitions_revoked" in inspect.getsource(GroupCoordinator._on_join_prepare)
+    spoken = {each.API_KEY for each in Request.__subclasses__()}
+    assert JOIN_GROUP in spoken
+    assert CONSUMER_GROUP_HEARTBEAT not in spoken
