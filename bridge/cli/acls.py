@@ -8,8 +8,8 @@ from itertools import groupby
 
 from bridge.topics import Party, Topics, physical_name
 
-# Who belongs to a consumer group of its own name and writes its tables, `<party>-…`, in transactions. The others read
-# without a group.
+# Who belongs to a consumer group of its own name and writes its table in transactions `<group>-<uuid>`. The others
+# read without a group.
 WORKERS = (Party.DISPATCHER, Party.TRACKER)
 # Who decides about dead letters, in transactions whose id is the name of the topic that the decisions are on.
 DECIDERS = (Party.CONSOLE, Party.CLI)

@@ -251,10 +251,10 @@ def test_a_worker_is_refused_the_transactions_and_the_group_of_another(secured: 
         finally:
             consumer.close()
 
-    begin("tracker-entities-0")
+    begin("tracker-6f1d8a52")
     join("tracker")
     with pytest.raises(KafkaException) as fencing:
-        begin("dispatcher-journeys-0")
+        begin("dispatcher-6f1d8a52")
     with pytest.raises(KafkaException) as joining:
         join("dispatcher")
 
