@@ -16,6 +16,7 @@ from urllib.parse import quote_plus, urlencode
 import httpx
 import structlog
 
+from bridge.adapters.gateway.direct import DirectClient
 from bridge.adapters.gateway.errors import CAUGHT, rule_for_exception
 from bridge.adapters.gateway.exchange import Exchange, Received
 from bridge.settings import ClientAuth, GatewaySettings
@@ -62,7 +63,7 @@ class TokenSource:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        client: DirectClient,
         token_url: str,
         settings: GatewaySettings,
         *,

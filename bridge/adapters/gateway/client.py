@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from uuid import NAMESPACE_URL, uuid5
 
 import httpx
@@ -10,6 +9,7 @@ import structlog
 
 from bridge.adapters.gateway import errors, wire
 from bridge.adapters.gateway.auth import NoToken, TokenSource
+from bridge.adapters.gateway.direct import DirectClient
 from bridge.adapters.gateway.errors import CAUGHT, Kind, Rule
 from bridge.adapters.gateway.exchange import Exchange, Received
 from bridge.adapters.gateway.profiles import endpoints
@@ -49,14 +49,11 @@ class HttpGateway:
         self._total_seconds = settings.total_timeout_seconds.total_seconds()
         connect = settings.connect_timeout_seconds.total_seconds()
         read = settings.read_timeout_seconds.total_seconds()
-        self._client = httpx.AsyncClient(
+        self._client = DirectClient(
+            transport or _transport(settings),
             base_url=where.base_url,
-            transport=transport or _transport(settings),
             timeout=httpx.Timeout(connect=connect, read=read, write=read, pool=connect),
             headers={"User-Agent": "fibre-fault-bridge", "Accept-Encoding": "identity"},
-            follow_redirects=False,
-            trust_env=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
         self._tokens = TokenSource(self._client, where.token_url, settings, monotonic=time.monotonic, now=clock.now)
 
@@ -113,7 +110,7 @@ def second_request_id(request_id: str) -> str:
 class _Call:
     """One call: at most two requests, and what is known of it at any moment, also when its time is suddenly over."""
 
-    def __init__(self, client: httpx.AsyncClient, tokens: TokenSource, settings: GatewaySettings, clock: Clock) -> None:
+    def __init__(self, client: DirectClient, tokens: TokenSource, settings: GatewaySettings, clock: Clock) -> None:
         self._client = client
         self._tokens = tokens
         self._settings = settings

@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from bridge.adapters.gateway.direct import DirectClient
 from bridge.adapters.gateway.errors import CAUGHT
 
 # The longest answer that is read. A problem with some hundred updates, each with its texts, is well below it.
@@ -49,7 +50,7 @@ class Received:
 class Exchange:
     """A request under way; after a cancellation `received` still has what came of it until then."""
 
-    def __init__(self, client: httpx.AsyncClient, request: httpx.Request) -> None:
+    def __init__(self, client: DirectClient, request: httpx.Request) -> None:
         """Nothing is sent yet."""
         self._client = client
         self._request = request
@@ -63,7 +64,7 @@ class Exchange:
             one of `errors.CAUGHT`: there was no answer.
 
         """
-        response = await self._client.send(self._request, stream=True)
+        response = await self._client.send(self._request)
         self.received = Received(response)
         try:
             self.received.body = await _body(response)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from bridge.adapters.gateway.auth import ASSUMED_SECONDS, NoToken, TokenSource
+from bridge.adapters.gateway.direct import DirectClient
 from tests.unit.adapters.gateway.hostile import settings
 
 
@@ -48,16 +49,15 @@ def a_token(value: str, expires_in: object = 3600, **others: object) -> httpx.Re
 
 @asynccontextmanager
 async def source(endpoint: Endpoint, time: Time, **others: Any) -> AsyncIterator[TokenSource]:
-    async with httpx.AsyncClient(transport=httpx.MockTransport(endpoint)) as client:
-        made = TokenSource(
-            client,
-            "https://gateway.example/token",
-            settings("https://gateway.example", **others),
-            monotonic=time,
-            now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
-        )
-        yield made
-        await made.aclose()
+    made = TokenSource(
+        DirectClient(httpx.MockTransport(endpoint)),
+        "https://gateway.example/token",
+        settings("https://gateway.example", **others),
+        monotonic=time,
+        now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    yield made
+    await made.aclose()
 
 
 async def until_asked(endpoint: Endpoint, times: int) -> None:
