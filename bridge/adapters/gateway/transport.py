@@ -1,11 +1,9 @@
 """
-httpx over aiohttp, with exceptions that can be trusted to say whether anything was sent.
+httpx over aiohttp, with exceptions that can be trusted to say whether anything was sent (docs/adr/0007).
 
-The httpx-aiohttp transport costs a sixth to an eighth of httpx's own under concurrency, but it maps every connection
-error of aiohttp to `httpx.ConnectTimeout`: also a connection that broke after the request was written. Taken at its
-word, that would have commands repeated that the gateway had accepted. So the exception that aiohttp raised is mapped
-here, by whether a connection had been handed to the request: before that not one byte can have been sent, after it
-nobody knows.
+aiohttp's connections cost a sixth to an eighth of httpx's own under concurrency. What aiohttp raises is mapped here to
+httpx's exceptions by whether a connection had been handed to the request: before that not one byte can have been sent,
+after it nobody knows.
 
 aiohttp itself repeats a request on a stale connection only if its method is idempotent; POST and PATCH are not.
 """
@@ -15,10 +13,11 @@ import ssl
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
+from aiohttp.connector import Connection
 
 # How long an idle connection is kept. A server that closes an idle connection in the moment in which a POST is written
 # makes that POST's fate unknown, so ours must be the shorter one. The shortest idle time-out of a common server is
@@ -56,12 +55,14 @@ class Progress:
 _current: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 
-class CarefulTransport(AiohttpTransport):
+class CarefulTransport(httpx.AsyncBaseTransport):
     """Connections to the gateway: no proxy or credentials from the environment, no cookies, no redirects."""
 
     def __init__(self, tls: ssl.SSLContext, *, connections: int) -> None:
         """Open nothing yet; the first request does, inside the running event loop."""
-        super().__init__(verify=tls, trust_env=False, client=lambda: _session(tls, connections))
+        self._tls = tls
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send once; what failed is told as the httpx exception that is true of it."""
@@ -70,40 +71,75 @@ class CarefulTransport(AiohttpTransport):
         before = _current.set(progress)
         await _see_closed_connections()
         try:
-            response = await super().handle_async_request(request)
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            response = await self._ask(request)
+        except (aiohttp.ClientError, OSError) as error:
             raise faithful(error, connected=progress.connected) from error
         finally:
             _current.reset(before)
-        response.stream = _FaithfulStream(response.stream)
-        return response
+        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _ask(self, request: httpx.Request) -> aiohttp.ClientResponse:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=_Connector(ssl=self._tls, limit=self._connections, keepalive_timeout=KEEP_ALIVE_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+            )
+        timeout = request.extensions["timeout"]
+        return await self._session.request(
+            request.method,
+            str(request.url),
+            headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
+            data=request.content or None,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(
+                sock_connect=timeout["connect"], sock_read=timeout["read"], connect=timeout["pool"]
+            ),
+        )
 
 
-class _FaithfulStream(httpx.AsyncByteStream):
+class _Body(httpx.AsyncByteStream):
     """The body, with the same mapping of exceptions."""
 
-    def __init__(self, stream: object) -> None:
-        if not isinstance(stream, httpx.AsyncByteStream):
-            raise TypeError("the transport's answer cannot be read asynchronously")
-        self._stream = stream
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for chunk in self._stream:
+            async for chunk in self._response.content.iter_any():
                 yield chunk
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise faithful(error, connected=True) from error
 
     async def aclose(self) -> None:
-        try:
-            await self._stream.aclose()
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            raise faithful(error, connected=True) from error
+        # A connection with a body that was not read to its end is closed; any other goes back to the others.
+        self._response.release()
 
 
-def faithful(error: Exception, *, connected: bool) -> httpx.HTTPError:
+class _Connector(aiohttp.TCPConnector):
+    """Notices when a request is given its connection: until then not one byte of it can have left."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's own signature
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        progress = _current.get()
+        if progress is not None:
+            progress.connected = True
+        return connection
+
+
+def faithful(cause: Exception, *, connected: bool) -> httpx.HTTPError:
     """The httpx exception for what aiohttp met; `connected` is whether the request had been given a connection."""
-    cause = error.__cause__ if isinstance(error, httpx.HTTPError) and error.__cause__ is not None else error
     table = AFTER_CONNECTING if connected else BEFORE_CONNECTING
     if isinstance(cause, aiohttp.ClientConnectorError) and not connected and isinstance(cause.os_error, OSError):
         if isinstance(cause.os_error, ConnectionRefusedError):
@@ -151,16 +187,6 @@ def tls_context(ca_file: str | None, cert_file: str | None, key_file: str | None
     return context
 
 
-def _session(tls: ssl.SSLContext, connections: int) -> aiohttp.ClientSession:
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_connected)
-    trace.on_connection_reuseconn.append(_connected)
-    connector = aiohttp.TCPConnector(ssl=tls, limit=connections, keepalive_timeout=KEEP_ALIVE_SECONDS)
-    return aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, trace_configs=[trace]
-    )
-
-
 async def _see_closed_connections() -> None:
     """
     Let the event loop notice which idle connections the server has closed, before one of them is chosen.
@@ -169,9 +195,3 @@ async def _see_closed_connections() -> None:
     """
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-
-
-async def _connected(_session: aiohttp.ClientSession, _context: object, _parameters: object) -> None:
-    progress = _current.get()
-    if progress is not None:
-        progress.connected = True
