@@ -41,6 +41,7 @@ from tests.bench.figures import median
 from tests.bench.plan import Plan
 from tests.bench.rig import BenchServices, Json, running_sink, stopped_afterwards
 from tests.bench.seed import PARTITIONS, POLICY, open_journey, table_spec
+from tests.group_member import member_of
 from tests.integration.topic_watch import CODEC
 
 ROUNDS = 7
@@ -136,18 +137,20 @@ def costs_with_kafka(kafka: EmbeddedKafka, logs: Path) -> dict[str, Cost]:
         services.make_topics()
 
         async def write() -> Cost:
-            table = FencedTable(table_spec(services.bootstrap_servers, services.prefix))
-            partitions = await table.open(range(PARTITIONS), generation=1)
+            spec = table_spec(services.bootstrap_servers, services.prefix)
+            table = FencedTable(spec)
             amendment = Amendment()
             kept = Kept(seen={"fault-tickets": 1}, at=amendment.now, value=amendment.ticket)
+            async with member_of(services.bootstrap_servers, f"{services.prefix}micro", spec.topic) as membership:
+                partitions = await table.open(range(PARTITIONS), membership)
 
-            async def write_one(number: int) -> None:
-                await partitions[number % PARTITIONS].write(f"TT-{number}", kept)
+                async def write_one(number: int) -> None:
+                    await partitions[number % PARTITIONS].write(f"TT-{number}", kept)
 
-            try:
-                return await cost_of_async(lambda: _together(write_one), each=TOGETHER)
-            finally:
-                await table.close()
+                try:
+                    return await cost_of_async(lambda: _together(write_one), each=TOGETHER)
+                finally:
+                    await table.stop()
 
         async def post() -> Cost:
             gateway = HttpGateway(gateway_settings(sink.base_url), WallClock())

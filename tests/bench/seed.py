@@ -33,6 +33,7 @@ from bridge.services.loop import new_loop
 from bridge.topics import data_directory, load_topics
 from tests.bench.commands import ticket_id
 from tests.builders import a_report
+from tests.group_member import member_of
 
 TABLE = "dispatcher-journeys"
 TOPICS = load_topics(data_directory() / "topics.yaml")
@@ -49,7 +50,7 @@ def table_spec(bootstrap_servers: str, prefix: str) -> TableSpec:
 
     return TableSpec(
         topic=prefix + TABLE,
-        transactional_id=prefix + TABLE,
+        transactional_id_prefix=f"{prefix}seed-",
         kept=Kept[TicketState],
         encode=encode,
         physical=lambda name: prefix + name,
@@ -101,12 +102,13 @@ def numbered(template: TicketState, number: int) -> TicketState:
 async def seed(bootstrap_servers: str, prefix: str, tickets: int) -> None:
     """Write the tickets 1 to `tickets`."""
     table = FencedTable(table_spec(bootstrap_servers, prefix))
-    partitions = {each.number: each for each in await table.open(range(PARTITIONS), generation=1)}
     template = open_journey(1)
-    for first in range(1, tickets + 1, AT_ONCE):
-        numbers = range(first, min(first + AT_ONCE, tickets + 1))
-        await asyncio.gather(*(_write(partitions, numbered(template, number)) for number in numbers))
-    await table.close()
+    async with member_of(bootstrap_servers, f"{prefix}seed", prefix + TABLE) as membership:
+        partitions = {each.number: each for each in await table.open(range(PARTITIONS), membership)}
+        for first in range(1, tickets + 1, AT_ONCE):
+            numbers = range(first, min(first + AT_ONCE, tickets + 1))
+            await asyncio.gather(*(_write(partitions, numbered(template, number)) for number in numbers))
+        await table.stop()
 
 
 async def _write(partitions: dict[int, FencedPartition], ticket: TicketState) -> None:

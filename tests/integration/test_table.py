@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -22,9 +21,9 @@ from bridge.domain.dead_letters import Header
 from bridge.domain.record import Record
 from bridge.ports import Kept, Outgoing, TableLost
 from bridge.sandbox.kafka import EmbeddedKafka
+from tests.group_member import Member
 
 PARTITIONS = 2
-JOIN_SECONDS = 30
 
 
 class Value(Record, frozen=True, kw_only=True):
@@ -38,32 +37,9 @@ def kept(text: str, offset: int = 0) -> Kept[Value]:
 class Worker:
     """A member of the group with a table, as a process of a service is."""
 
-    def __init__(self, spec: TableSpec, group: str) -> None:
+    def __init__(self, spec: TableSpec) -> None:
         self.table = FencedTable(spec)
-        self.group = group
-        self.consumer = AIOKafkaConsumer(
-            bootstrap_servers=spec.connection["bootstrap_servers"],
-            group_id=group,
-            enable_auto_commit=False,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=200,
-        )
-
-    async def join(self, spec: TableSpec) -> Membership:
-        """Take part in the group, and return as what."""
-        self.consumer.subscribe([f"{spec.topic}-source"])
-        await self.consumer.start()
-        return await self.assigned()
-
-    async def assigned(self, *, after: int = 0) -> Membership:
-        """The membership in the first generation behind `after`."""
-        async with asyncio.timeout(JOIN_SECONDS):
-            while self._coordinator().generation <= after or not self.consumer.assignment():
-                await self.consumer.getmany(timeout_ms=50)
-        return Membership(self.group, self._coordinator().generation, self._coordinator().member_id)
-
-    def _coordinator(self) -> Any:
-        return self.consumer._coordinator  # noqa: SLF001  # it is not told in public
+        self.member = Member(spec.connection["bootstrap_servers"], f"{spec.topic}-group", f"{spec.topic}-source")
 
 
 Enter = Callable[[], Awaitable[tuple[Worker, Membership]]]
@@ -94,10 +70,10 @@ async def enter(spec: TableSpec) -> AsyncIterator[Enter]:
     async with AsyncExitStack() as stack:
 
         async def new() -> tuple[Worker, Membership]:
-            worker = Worker(spec, f"{spec.topic}-group")
-            stack.push_async_callback(worker.consumer.stop)
+            worker = Worker(spec)
+            stack.push_async_callback(worker.member.stop)
             stack.push_async_callback(worker.table.stop)
-            return worker, await worker.join(spec)
+            return worker, await worker.member.join()
 
         yield new
 
@@ -142,7 +118,7 @@ async def a_producer(spec: TableSpec) -> AsyncIterator[GroupProducer]:
 
 async def dies(worker: Worker) -> None:
     """Leave the group, so that another may be assigned the partitions; the table goes on, as a zombie's does."""
-    await worker.consumer.stop()
+    await worker.member.stop()
 
 
 async def opened(worker: Worker, membership: Membership) -> FencedPartition:
@@ -190,7 +166,7 @@ async def test_an_earlier_generation_of_a_member_that_stayed_can_write_no_more(e
     partition = await opened(first, membership)
     await partition.write("a", kept("before"))
     joining = asyncio.ensure_future(enter())
-    again = await first.assigned(after=membership.generation)
+    again = await first.member.assigned(after=membership.generation)
     _, second = await joining
 
     assert again.member_id == membership.member_id
