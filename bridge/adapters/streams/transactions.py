@@ -308,7 +308,7 @@ class GroupProducer:
         for (topic, number), several in by_partition.items():
             batch = producer.create_batch()
             for record in several:
-                fields = {"key": record.key, "value": record.value, "headers": record.headers, "timestamp": None}
+                fields = {"key": record.key, "value": record.value, "headers": list(record.headers), "timestamp": None}
                 if batch.append(**fields) is None:
                     sent.append((topic, number, batch, await producer.send_batch(batch, topic, partition=number)))
                     batch = producer.create_batch()
