@@ -10,7 +10,7 @@ LOCKER := .sandbox/locker
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help install jars tools prometheus demo test lint format chart chaos chaos-short bench lock clean
+.PHONY: help install jars tools prometheus demo test lint format chart chaos chaos-short bench observe lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -68,6 +68,9 @@ chaos-short: jars ## Run the chaos suite in its short form, some minutes
 
 bench: jars ## Measure the bridge beside its rivals; CASE=deliver measures one case, ARGS="--seconds 10" goes to the command
 	@$(BIN)/python -m tests.bench $(CASE) $(ARGS)
+
+observe: jars prometheus ## Force each alert by a real outage under a real Prometheus, and ask every panel; some 15 minutes
+	@$(BIN)/python -m tests.observe $(ARGS)
 
 lock: install $(LOCKER) ## Resolve all dependencies anew within pyproject.toml and write the lock files
 	@$(LOCKER)/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \

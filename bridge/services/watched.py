@@ -2,12 +2,18 @@
 A table whose values are told to those who watch: what a take-over finds, and what each write changes.
 
 It stands between a flow and its table, so that the flow tells nothing twice and the table knows of no metrics.
+
+Rule: a fault in the telling is logged and changes nothing: what was committed is committed, whoever counts it.
 """
 
 from collections.abc import Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
+import structlog
+
 from bridge.ports import Arrived, Kept, Outgoing, TablePartition
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -61,7 +67,10 @@ class WatchedPartition(Generic[T]):
     def items(self) -> Iterable[tuple[str, Kept[T]]]:
         """As the port says. It is what a take-over finds, and told as such."""
         for key, kept in self._partition.items():
-            self._telemetry.found(key, kept)
+            try:
+                self._telemetry.found(key, kept)
+            except Exception:
+                log.exception("a value was not counted", partition=self.number)
             yield key, kept
 
     async def write(self, key: str, kept: Kept[T] | None, outgoing: Iterable[Outgoing] = ()) -> None:
@@ -69,7 +78,10 @@ class WatchedPartition(Generic[T]):
         records = tuple(outgoing)
         before = self._partition.get(key)
         await self._partition.write(key, kept, records)
-        self._telemetry.written(key, before, kept, records)
+        try:
+            self._telemetry.written(key, before, kept, records)
+        except Exception:
+            log.exception("a write was not counted", partition=self.number)
 
 
 class WatchedFlow(Generic[T]):

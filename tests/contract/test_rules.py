@@ -17,6 +17,7 @@ import yaml
 from bridge.cli import app
 from bridge.sandbox.prometheus import REMEDY, find_programs
 from tests.dashboards import expressions_of
+from tests.observe.outages import ALERTS as OUTAGE_ALERTS
 from tests.promql import RECORDED, Selector, faults_in, rules_in, selectors_of
 
 ROOT = Path(__file__).parents[2]
@@ -113,3 +114,7 @@ def on(board: Path) -> list[Selector]:
 )
 def test_what_there_is_not_is_seen(expr: str, fault: str) -> None:
     assert fault in faults_in(expr)
+
+
+def test_each_alert_is_fired_by_an_outage_of_make_observe() -> None:
+    assert sorted(OUTAGE_ALERTS) == sorted(alert["alert"] for alert in ALERTS)

@@ -21,8 +21,8 @@ class JourneyGauges:
     def __init__(self, meters: Meters, now: Callable[[], datetime]) -> None:
         """Register the metrics; `now` is the wall clock."""
         self._now = now
-        self._phases = meters.gauge(of.JOURNEYS)
-        self._attention = meters.gauge(of.ATTENTION)
+        self._phases = meters.tally(of.JOURNEYS)
+        self._attention = meters.tally(of.ATTENTION)
         self._faults = meters.counter(of.FAULTS)
         self._ends = meters.counter(of.ENDS)
         self._raise_seconds = meters.histogram(of.RAISE_SECONDS)()
@@ -50,15 +50,15 @@ class JourneyGauges:
 
     def _move(self, key: str, before: TicketState | None, after: TicketState | None) -> None:
         if before is not None and before.journey is not None:
-            self._phases(before.journey.phase.value).dec()
+            self._phases.add(-1, before.journey.phase)
             word = attention(before)
             if word is not None:
-                self._attention(word).dec()
+                self._attention.add(-1, word)
         if after is not None and after.journey is not None:
-            self._phases(after.journey.phase.value).inc()
+            self._phases.add(1, after.journey.phase)
             word = attention(after)
             if word is not None:
-                self._attention(word).inc()
+                self._attention.add(1, word)
         was, is_now = standing(before), standing(after)
         if was is not None and (is_now is None or is_now[0] is not was[0]):
             self._commands[was[0]].put(key, None)

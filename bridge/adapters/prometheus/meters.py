@@ -53,18 +53,38 @@ class Series(Generic[M]):
         """The series of these values."""
         return self._found.get(values) or self._find(values)
 
-    def clear(self) -> None:
-        """Set every series to 0; of gauges only."""
-        for found in self._found.values():
-            if isinstance(found, Gauge):
-                found.set(0)
-
     def _find(self, values: tuple[str, ...]) -> M:
         shown = tuple(admit(value) for admit, value in zip(self._admit, values, strict=True))
         found: M = self._metric.labels(*shown) if shown else self._metric
         if shown == values:
             self._found[values] = found
         return found
+
+
+class Tally:
+    """
+    How many there are of each kind, as plain numbers: a take-over counts a million keys one by one, and a gauge of
+    prometheus_client would take its lock each time.
+    """
+
+    def __init__(self, admit: tuple[Callable[[str], str], ...], kinds: Iterable[tuple[str, ...]]) -> None:
+        """`kinds` are those that can be, `admit` gives for each label the value that is shown."""
+        self._admit = admit
+        self._counts = dict.fromkeys(kinds, 0)
+
+    def add(self, step: int, *kind: str) -> None:
+        """So many more, or less, of a kind."""
+        if kind not in self._counts:
+            kind = tuple(admit(value) for admit, value in zip(self._admit, kind, strict=True))
+        self._counts[kind] = self._counts.get(kind, 0) + step
+
+    def clear(self) -> None:
+        """There is nothing any more."""
+        self._counts = dict.fromkeys(self._counts, 0)
+
+    def samples(self) -> list[Sample]:
+        """What a scrape shows."""
+        return [(kind, float(count)) for kind, count in self._counts.items()]
 
 
 class Meters:
@@ -113,6 +133,12 @@ class Meters:
                 yield family
 
         self.registry.register(WorkedOut())
+
+    def tally(self, definition: Definition) -> Tally:
+        """Make a gauge that counts how many there are, of labels whose values are all known."""
+        made = Tally(self._admitters(definition), product(*map(self.values, definition.labels)))
+        self.worked_out(definition, made.samples)
+        return made
 
     def values(self, label: Label) -> tuple[str, ...]:
         """All values that a label can have from the start; none for names that come as they come."""

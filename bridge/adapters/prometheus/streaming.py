@@ -37,7 +37,7 @@ class StreamTelemetry(ServiceTelemetry):
         self._rebalance_seconds = meters.histogram(of.REBALANCE_SECONDS)()
         self._recovery_seconds = meters.histogram(of.RECOVERY_SECONDS)()
         self._recovered_records = meters.counter(of.RECOVERED_RECORDS)()
-        self._table_keys = meters.gauge(of.TABLE_KEYS)()
+        self._table_keys = meters.tally(of.TABLE_KEYS)
         self._gave_up_at: float | None = time.monotonic()
 
     # -- records
@@ -68,7 +68,7 @@ class StreamTelemetry(ServiceTelemetry):
 
     def taking_over(self) -> None:
         """Partitions were assigned: what was known of others is void, and `found` tells what there is now."""
-        self._table_keys.set(0)
+        self._table_keys.clear()
 
     def took_over(self, partitions: int) -> None:
         """Everything that the newly assigned partitions hold was found."""
@@ -89,13 +89,13 @@ class StreamTelemetry(ServiceTelemetry):
 
     def found(self, key: str, value: Any) -> None:  # noqa: ARG002  # a table of another kind looks into it
         """A take-over found this value."""
-        self._table_keys.inc()
+        self._table_keys.add(1)
 
     def written(self, key: str, before: Any, after: Any, outgoing: Iterable[Outgoing]) -> None:  # noqa: ARG002  # as above
         """A value was written, and records were published with it; None is a key that is not there."""
         if before is None and after is not None:
-            self._table_keys.inc()
+            self._table_keys.add(1)
         elif before is not None and after is None:
-            self._table_keys.dec()
+            self._table_keys.add(-1)
         for record in outgoing:
             self._records_published(record.topic).inc()

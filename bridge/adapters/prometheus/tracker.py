@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from bridge.adapters.prometheus import definitions as of
 from bridge.adapters.prometheus.actions import ActionGauges
+from bridge.adapters.prometheus.labels import OTHER
 from bridge.adapters.prometheus.meters import Sets
 from bridge.adapters.prometheus.streaming import StreamTelemetry
 from bridge.domain.entities import Source
@@ -24,11 +25,11 @@ class TrackerTelemetry(StreamTelemetry):
         """Register the metrics."""
         super().__init__(registry, party, sets, now)
         meters = self._meters
-        self._entities = meters.gauge(of.ENTITIES)
+        self._entities = meters.tally(of.ENTITIES)
         self._transitions = meters.counter(of.TRANSITIONS)
         self._transition_seconds = meters.histogram(of.TRANSITION_SECONDS)()
         self._gaps = meters.counter(of.SEQUENCE_GAPS)()
-        self._missing = meters.gauge(of.MISSING_KCIS)()
+        self._missing = meters.tally(of.MISSING_KCIS)
         self._reconciliations = meters.counter(of.RECONCILIATIONS)
         self._finds = meters.counter(of.RECONCILIATION_FINDS)
         self._actions = ActionGauges(meters, now)
@@ -37,7 +38,7 @@ class TrackerTelemetry(StreamTelemetry):
         """As for every worker."""
         super().taking_over()
         self._entities.clear()
-        self._missing.set(0)
+        self._missing.clear()
         self._actions.clear()
 
     def found(self, key: str, value: Kept[TrackedEntity]) -> None:
@@ -64,11 +65,11 @@ class TrackerTelemetry(StreamTelemetry):
 
     def _move(self, before: TrackedEntity | None, after: TrackedEntity | None) -> None:
         if before is not None:
-            self._entities(before.entity.type, before.status or "").dec()
-            self._missing.dec(len(before.missing))
+            self._entities.add(-1, before.entity.type, before.status or OTHER)
+            self._missing.add(-len(before.missing))
         if after is not None:
-            self._entities(after.entity.type, after.status or "").inc()
-            self._missing.inc(len(after.missing))
+            self._entities.add(1, after.entity.type, after.status or OTHER)
+            self._missing.add(len(after.missing))
         self._actions.changed(before.actions if before is not None else (), after.actions if after is not None else ())
 
     def _compare(self, before: TrackedEntity, after: TrackedEntity) -> None:

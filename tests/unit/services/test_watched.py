@@ -72,3 +72,19 @@ async def test_a_take_over_tells_of_everything_that_its_partitions_hold() -> Non
     await WatchedFlow(LookingFlow(), told).opened([table, FakeTable(Kept[TicketState], number=1)])
 
     assert told.heard == [("taking over",), ("found", "a", STATE), ("took over", 2)]
+
+
+async def test_a_fault_in_the_telling_changes_nothing() -> None:
+    class Broken(Told):
+        def found(self, key: str, value: Any) -> None:
+            raise RuntimeError("a bug")
+
+        def written(self, key: str, before: Any, after: Any, outgoing: Any) -> None:
+            raise RuntimeError("a bug")
+
+    table = FakeTable[TicketState](Kept[TicketState])
+    watched = WatchedPartition(table, Broken())
+    await watched.write("a", STATE, [TOLD])
+
+    assert list(watched.items()) == [("a", STATE)]
+    assert table.published == [TOLD]
