@@ -87,3 +87,10 @@ def test_a_scenario_shows_each_kind_that_there_is_a_schema_for() -> None:
     }
 
     assert {path.name.partition("-")[0] for path in SCHEMAS.glob("*.json")} == kinds
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_names_the_namespace_of_each_object(name: str) -> None:
+    """So that what `helm template` prints can be applied as it is, by hand or by a GitOps controller."""
+    for document in documents_of(text_of(HELM, CHART, scenario(name))):
+        assert document["metadata"]["namespace"] in {"faults", "kafka"}, identity(document)
