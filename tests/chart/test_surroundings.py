@@ -106,6 +106,15 @@ def test_every_service_but_the_simulator_is_scraped(render: Render) -> None:
     assert objects["ServiceMonitor", ""]["metadata"]["labels"]["release"] == "prometheus"
 
 
+def test_the_label_service_of_the_metrics_is_the_one_that_rules_and_dashboards_mean(render: Render) -> None:
+    """Prometheus Operator gives each target a label `service` of its own, which would win over the metric's."""
+    endpoints = render("production")["ServiceMonitor", ""]["spec"]["endpoints"]
+    rules = yaml.safe_dump(render("production")["PrometheusRule", ""])
+
+    assert re.search(r"service=[\\\"]*dispatcher", rules)
+    assert all(endpoint["honorLabels"] for endpoint in endpoints)
+
+
 @pytest.fixture
 def chart(tmp_path: Path) -> Path:
     """The chart with one rule and one dashboard of ours beside those that it has."""
@@ -135,6 +144,16 @@ def test_rules_and_dashboards_reach_prometheus_and_grafana_as_they_are(chart: Pa
     assert dashboard["data"] == {"own_one.json": '{"title": "{{ $labels.x }}"}'}
     assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert dashboard["metadata"]["annotations"] == {"grafana_folder": "Bridge"}
+
+
+def test_an_alert_links_to_its_part_of_the_runbook(render: Render) -> None:
+    def links(**values: Any) -> set[str]:
+        groups = render("production", prometheusRule=values)["PrometheusRule", ""]["spec"]["groups"]
+        return {rule["annotations"]["runbook_url"] for group in groups for rule in group["rules"] if "alert" in rule}
+
+    assert all(link.startswith("docs/runbook.md#") for link in links())
+    linked = links(runbookBase="https://git.example.com/bridge/blob/main/")
+    assert linked == {f"https://git.example.com/bridge/blob/main/{link}" for link in links()}
 
 
 def rights_of_strimzi(objects: dict[tuple[str, str], Any]) -> set[tuple[str, ...]]:
