@@ -10,7 +10,7 @@ LOCKER := .sandbox/locker
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help install jars tools prometheus demo test lint format chart chaos chaos-short bench observe lock clean
+.PHONY: help install jars tools prometheus demo test lint format docs chart chaos chaos-short bench observe lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -65,6 +65,15 @@ chaos: jars ## Run the chaos suite in its long form, hours; ARGS="-k word" choos
 
 chaos-short: jars ## Run the chaos suite in its short form, some minutes
 	@$(BIN)/python -m pytest -m chaos -s tests/chaos/test_short.py $(ARGS) 2>&1
+
+docs: install ## Make the pages anew that are made from the code (tests tell when one is old)
+	@$(BIN)/bridge config table > docs/settings.md
+	@$(BIN)/bridge topics docs > docs/topics.md
+	@$(BIN)/bridge topics asyncapi > docs/asyncapi.yaml
+	@$(BIN)/bridge webhook openapi > docs/webhook.openapi.yaml
+	@$(BIN)/bridge commands > docs/cli.md
+	@$(BIN)/bridge lifecycles draw
+	@$(BIN)/bridge journey-tables draw
 
 bench: jars ## Measure the bridge beside its rivals; CASE=deliver measures one case, ARGS="--seconds 10" goes to the command
 	@$(BIN)/python -m tests.bench $(CASE) $(ARGS)

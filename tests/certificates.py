@@ -28,10 +28,10 @@ class Authority:
         self.file = directory / f"{name}.pem"
         self.file.write_bytes(certificate.public_bytes(Encoding.PEM))
 
-    def sign(self, name: str, *addresses: str) -> tuple[Path, Path]:
-        """The files of a certificate for this name, good at these addresses, and of its key."""
+    def sign(self, name: str, *addresses: str, until: timedelta = VALID) -> tuple[Path, Path]:
+        """The files of a certificate for this name, good at these addresses and for so long, and of its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _certificate(_named(name), self._name, key)
+        builder = _certificate(_named(name), self._name, key, until)
         if addresses:
             names = [x509.IPAddress(ip_address(address)) for address in addresses]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -45,7 +45,9 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, until: timedelta = VALID
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -54,5 +56,5 @@ def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePri
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + VALID)
+        .not_valid_after(now + until)
     )

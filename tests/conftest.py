@@ -20,6 +20,7 @@ MARKER_BY_FOLDER = {
     "chart": "chart",
     "image": "chart",
     "integration": "integration",
+    "interop": "interop",
     "chaos": "chaos",
     "bench": "bench",
 }

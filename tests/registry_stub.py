@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-Answer = tuple[int, dict[str, Any]]
+Answer = tuple[int, Any]
 NO_SUBJECT: Answer = (404, {"error_code": 40401, "message": "Subject not found."})
 NO_SCHEMA: Answer = (404, {"error_code": 40403, "message": "Schema not found"})
 
@@ -37,6 +37,11 @@ class RegistryStub:
                 answer = self._look_up(subject, body["schema"])
             case ("POST", "subjects", subject, "versions"):
                 answer = self._register(subject, body["schema"])
+            case ("GET", "subjects", subject, "versions"):
+                numbers = list(range(1, len(self.subjects.get(subject, ())) + 1))
+                answer = (200, numbers) if numbers else NO_SUBJECT
+            case ("GET", "subjects", subject, "versions", number) if number.isdecimal():
+                answer = self._by_id(self.subjects[subject][int(number) - 1])
             case ("GET", "subjects", subject, "versions", "latest"):
                 answer = self._by_id(self.subjects[subject][-1]) if subject in self.subjects else NO_SUBJECT
             case ("POST", "compatibility", "subjects", _, "versions", "latest"):

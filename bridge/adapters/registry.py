@@ -104,6 +104,35 @@ class SchemaRegistry:
         body = await self._ask("GET", path, "schema", accept={HTTPStatus.NOT_FOUND})
         return None if "error_code" in body else str(body["schema"])
 
+    async def versions(self, subject: str) -> dict[int, str]:
+        """Every version of a subject by its number, as JSON text; none when there is no such subject."""
+        path = f"/subjects/{_quoted(subject)}/versions"
+        answer = await self._send("GET", path, None)
+        content = _json(answer)
+        if answer.status_code == HTTPStatus.NOT_FOUND and isinstance(content, dict) and "error_code" in content:
+            return {}
+        if not answer.is_success or not isinstance(content, list):
+            raise self._unusual(answer, "GET", path)
+        found = {}
+        for number in sorted(content):
+            body = await self._ask("GET", f"{path}/{number}", "schema", accept=set())
+            found[int(number)] = str(body["schema"])
+        return found
+
+    async def require(self, subject: str, level: str) -> None:
+        """
+        Have the registry refuse, from now on, what this compatibility level forbids under a subject.
+
+        Raises:
+            RegistryRefused: it does not know the level.
+
+        """
+        path = f"/config/{_quoted(subject)}"
+        refusals = {HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.BAD_REQUEST}
+        body = await self._ask("PUT", path, "compatibility", {"compatibility": level}, accept=refusals)
+        if "error_code" in body:
+            raise RegistryRefused(f"subject {subject}: {body.get('message', f'no compatibility level {level}')}")
+
     async def refusal(self, subject: str, schema: str) -> str | None:
         """Why the registry would not take a schema after the latest one of its subject; None when it would."""
         path = f"/compatibility/subjects/{_quoted(subject)}/versions/latest?verbose=true"
@@ -123,20 +152,27 @@ class SchemaRegistry:
         accept: set[HTTPStatus],
     ) -> dict[str, Any]:
         """The JSON object of a success that has the member, or of an accepted error, which has `error_code`."""
+        answer = await self._send(method, path, body)
+        content = _json(answer)
+        if isinstance(content, dict):
+            if answer.is_success and member in content and "error_code" not in content:
+                return content
+            # A 404 without the registry's own error body is a wrong address, not a missing schema.
+            if answer.status_code in accept and "error_code" in content:
+                return content
+        raise self._unusual(answer, method, path)
+
+    async def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         try:
-            answer = await self._client.request(method, path, json=body)
+            return await self._client.request(method, path, json=body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SchemaUnavailable(
                 f"no answer from the schema registry at {self._place} ({type(error).__name__});"
                 " check BRIDGE_SCHEMA_REGISTRY_URL"
             ) from error
-        content = _json_object(answer)
-        if answer.is_success and member in content and "error_code" not in content:
-            return content
-        # A 404 without the registry's own error body is a wrong address, not a missing schema.
-        if answer.status_code in accept and "error_code" in content:
-            return content
-        raise SchemaUnavailable(
+
+    def _unusual(self, answer: httpx.Response, method: str, path: str) -> SchemaUnavailable:
+        return SchemaUnavailable(
             f"the schema registry at {self._place} answered {answer.status_code} to {method} {path};"
             " check BRIDGE_SCHEMA_REGISTRY_URL and the BRIDGE_SCHEMA_REGISTRY_… user"
         )
@@ -169,12 +205,11 @@ async def registered_ids(
     return ids
 
 
-def _json_object(answer: httpx.Response) -> dict[str, Any]:
+def _json(answer: httpx.Response) -> Any:
     try:
-        content = answer.json()
+        return answer.json()
     except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+        return None
 
 
 def _quoted(subject: str) -> str:

@@ -3,9 +3,11 @@
 import typer
 
 from bridge.cli import (
+    commands_page,
     config,
     dead_letters,
     demo,
+    doctor,
     journey_tables,
     journeys,
     lifecycles,
@@ -15,6 +17,7 @@ from bridge.cli import (
     schemas,
     tickets,
     topics,
+    webhook,
 )
 
 app = typer.Typer(
@@ -31,7 +34,15 @@ app.add_typer(dead_letters.app)
 app.add_typer(quarantine.app)
 app.add_typer(topics.app)
 app.add_typer(schemas.app)
+app.add_typer(webhook.app)
 app.add_typer(config.app)
+app.add_typer(doctor.app)
 app.add_typer(lifecycles.app)
 app.add_typer(metrics.app)
 app.add_typer(journey_tables.app)
+
+
+@app.command("commands")
+def print_commands() -> None:
+    """Print docs/cli.md: every command with its arguments, options and exit codes."""
+    typer.echo(commands_page.commands_page(app), nl=False)

@@ -43,6 +43,9 @@ def access_of(party: Party, topics: Topics, prefix: str) -> Iterator[Access]:
         yield Access("group", physical_name(prefix, party), ("Read",))
         yield Access("transactional-id", physical_name(prefix, f"{party}-"), ("Describe", "Write"), prefixed=True)
     if party in DECIDERS:
+        # To tell who is in a worker's group, and how far it has come.
+        for worker in WORKERS:
+            yield Access("group", physical_name(prefix, worker), ("Describe",))
         yield Access("transactional-id", physical_name(prefix, DECISIONS), ("Describe", "Write"))
 
 

@@ -1,5 +1,7 @@
 """How dead letters look on a screen: everything about them, and what they hold only when it was asked for."""
 
+from typing import Any
+
 from bridge.adapters.avro import to_json
 from bridge.cli import letter_options as options
 from bridge.cli.dead_letter_box import Box
@@ -40,6 +42,28 @@ def lines(letter: DeadLetter, state: LetterState, reading: Reading, *, content: 
         f"tried {letter.attempts} times, last by {letter.service} {letter.version} at {failed}",
         f"decodes now: {reads_as(reading)}",
     ]
+
+
+def members(letter: DeadLetter, state: LetterState, reading: Reading, *, content: bool) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "id": letter.dead_letter_id,
+        "state": state.value,
+        "topic": readable(letter.topic.encode()),
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "written_at": letter.timestamp.isoformat(),
+        "key": readable(letter.key),
+        "bytes": None if letter.value is None else len(letter.value),
+        "headers": options.header_values(letter.headers, content=content),
+        "reason": letter.reason.value,
+        "error": readable(letter.error.encode(), 400),
+        "attempts": letter.attempts,
+        "service": letter.service,
+        "version": letter.version,
+        "failed_at": letter.failed_at.isoformat(),
+        "decodes_now": reads_as(reading),
+    }
 
 
 def reads_as(reading: Reading) -> str:

@@ -24,7 +24,7 @@ from bridge.cli.letter_options import (
     Until,
     Why,
 )
-from bridge.cli.screen import fail, show_table
+from bridge.cli.screen import FOUND, UNUSABLE, Output, OutputOption, fail, show_json, show_table
 from bridge.domain.dead_letters import DeadLetter, DeadLetterChoice, DeadLetterDecision, DeadLetterReason
 from bridge.domain.letters import LetterState, Wanted, last_words, once_each, state_of
 from bridge.domain.record import Record
@@ -69,6 +69,7 @@ def list_letters(  # noqa: PLR0913  # one for each option
     id_: Id = None,
     state: State = Shown.OPEN,
     limit: Limit = 20,
+    output: OutputOption = None,
 ) -> None:
     """List dead letters, the oldest first, without what they hold."""
     wanted = _wanted(
@@ -77,7 +78,7 @@ def list_letters(  # noqa: PLR0913  # one for each option
     found = options.run(lambda: _look(wanted))
     words = last_words(found.decisions)
     shown = sorted(found.wanted, key=lambda each: each.failed_at)[:limit]
-    show_table(screen.COLUMNS, [screen.row(letter, state_of(letter.dead_letter_id, words)) for letter in shown])
+    show_table(screen.COLUMNS, [screen.row(letter, state_of(letter.dead_letter_id, words)) for letter in shown], output)
     options.tell_count(len(shown), len(found.wanted))
 
 
@@ -88,10 +89,11 @@ def show(
     *,
     show_content: ShowContent = False,
     why: Why = "",
+    output: OutputOption = None,
 ) -> None:
     """Show one dead letter and every decision about it."""
     asks = options.decider(by, why) if show_content else None
-    options.run(lambda: _show(letter_id, asks))
+    options.run(lambda: _show(letter_id, asks, output))
 
 
 @app.command("replay")
@@ -133,7 +135,7 @@ def replay(  # noqa: PLR0913  # one for each option
     going = sum(isinstance(step, Replay) for step in steps)
     typer.echo(f"{going} of {len(steps)} {'would be replayed' if dry_run else 'replayed'}", err=True)
     if going < len(steps):
-        raise typer.Exit(1)
+        raise typer.Exit(FOUND)
 
 
 @app.command("discard")
@@ -207,7 +209,7 @@ async def _find(box: Box, wanted: Wanted) -> Found:
     return Found(letters=tuple(letters), decisions=tuple(decisions), wanted=tuple(chosen))
 
 
-async def _show(letter_id: str, asks: Decider | None) -> None:
+async def _show(letter_id: str, asks: Decider | None, output: Output | None) -> None:
     box = await open_box()
     if asks is not None:
         await _find(box, Wanted(ids=frozenset((letter_id,))))
@@ -218,11 +220,18 @@ async def _show(letter_id: str, asks: Decider | None) -> None:
     found = await _find(box, Wanted(ids=frozenset((letter_id,))))
     letter = found.wanted[0]
     reading = await box.read(letter)
+    decisions = [decision for decision in found.decisions if decision.dead_letter_id == letter_id]
+    if output is Output.JSON:
+        told = screen.members(letter, found.state(letter), reading, content=asks is not None)
+        told["decisions"] = [options.decision_members(decision) for decision in decisions]
+        if asks is not None:
+            told["content"] = await screen.content(letter, box)
+        show_json(told)
+        return
     for line in screen.lines(letter, found.state(letter), reading, content=asks is not None):
         typer.echo(line)
-    for decision in found.decisions:
-        if decision.dead_letter_id == letter_id:
-            typer.echo(options.decision_line(decision))
+    for decision in decisions:
+        typer.echo(options.decision_line(decision))
     if asks is not None:
         typer.echo(await screen.content(letter, box))
 
@@ -252,7 +261,7 @@ async def _plan(box: Box, wanted: Wanted, rules: ReplayRules) -> list[Step]:
     found = await _find(box, wanted)
     chosen = {letter.dead_letter_id for letter in found.wanted}
     if rules.key is not None and len(chosen) != 1:
-        fail(f"--key is for one letter, and this is about {len(chosen)}: choose one by --id")
+        fail(f"--key is for one letter, and this is about {len(chosen)}: choose one by --id", UNUSABLE)
     readings = {
         letter.dead_letter_id: await box.read(letter)
         for letter in found.letters

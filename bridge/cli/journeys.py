@@ -1,6 +1,6 @@
 """`bridge journeys`: where each ticket stands, and a person's word on commands whose outcome is UNKNOWN."""
 
-import getpass
+import json
 import os
 import uuid
 from datetime import UTC, datetime
@@ -13,7 +13,8 @@ from bridge.adapters.avro import to_json
 from bridge.adapters.kafka_connection import connection_options
 from bridge.adapters.kafka_reader import read_topic
 from bridge.cli.cluster import on_cluster
-from bridge.cli.screen import fail, show_table
+from bridge.cli.letter_options import By
+from bridge.cli.screen import UNUSABLE, Output, OutputOption, fail, show_json, show_table
 from bridge.domain.journeys import CommandState, JourneyStatus, PendingCommand
 from bridge.domain.outcomes import GatewayOutcome
 from bridge.domain.signals import Choice, OperatorDecision
@@ -34,9 +35,10 @@ Ticket = Annotated[str, typer.Argument(help="The ticket id.")]
 def show_all(
     *,
     attention: Annotated[bool, typer.Option("--attention", help="Only those that need a person.")] = False,
+    output: OutputOption = None,
 ) -> None:
     """List all journeys."""
-    found = on_cluster(_journeys)
+    found = on_cluster(_journeys, "reading journeys")
     rows = [
         (
             status.ticket_id,
@@ -49,15 +51,23 @@ def show_all(
         for status in found.values()
         if not attention or status.attention is not None
     ]
-    show_table(("ticket", "phase", "test", "problem", "pending", "attention"), sorted(rows))
+    show_table(("ticket", "phase", "test", "problem", "pending", "attention"), sorted(rows), output)
 
 
 @app.command("show")
-def show(ticket: Ticket) -> None:
+def show(ticket: Ticket, output: OutputOption = None) -> None:
     """Show one journey, and every outcome that was published for it."""
-    status, outcomes = on_cluster(lambda: _story(ticket))
+    status, outcomes = on_cluster(lambda: _story(ticket), f"reading the story of {ticket}")
     if status is None and not outcomes:
         fail(f"nothing is known of ticket {ticket}; `bridge journeys list` shows all")
+    if output is Output.JSON:
+        show_json(
+            {
+                "journey": None if status is None else json.loads(to_json(status)),
+                "outcomes": [json.loads(to_json(outcome)) for outcome in outcomes],
+            }
+        )
+        return
     if status is not None:
         typer.echo(to_json(status))
     for outcome in outcomes:
@@ -68,6 +78,7 @@ def show(ticket: Ticket) -> None:
 @app.command("resolve")
 def resolve(
     ticket: Ticket,
+    by: By,
     *,
     accepted: Annotated[
         str | None, typer.Option(help="The gateway took it; this is the number it gave (0 where it gives none).")
@@ -77,7 +88,6 @@ def resolve(
     ] = False,
     retry: Annotated[bool, typer.Option("--retry", help="The gateway did not take it; send it again.")] = False,
     why: Annotated[str, typer.Option(help="How you know; kept with the decision.")] = "",
-    by: Annotated[str, typer.Option(help="Who decides.")] = getpass.getuser(),
     force: Annotated[bool, typer.Option("--force", help="Publish the decision even if nothing seems UNKNOWN.")] = False,
 ) -> None:
     """
@@ -93,9 +103,9 @@ def resolve(
         if given
     ]
     if len(choices) != 1:
-        fail("say exactly one of --accepted ID, --not-accepted and --retry")
+        fail("say exactly one of --accepted ID, --not-accepted and --retry", UNUSABLE)
     if not why:
-        fail("say --why: the decision is kept, and whoever reads it later needs the reason")
+        fail("say --why: the decision is kept, and whoever reads it later needs the reason", UNUSABLE)
     on_cluster(lambda: _decide(ticket, choices[0], accepted, why, by, force=force))
 
 

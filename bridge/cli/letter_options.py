@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
+import msgspec
 import typer
 from aiokafka.errors import KafkaError
 
 from bridge.cli.cluster import on_cluster
-from bridge.cli.screen import fail
+from bridge.cli.screen import UNUSABLE, fail
 from bridge.domain.dead_letters import DeadLetterDecision, Header
 from bridge.domain.letters import LetterState, Wanted, readable, state_of
 from bridge.flows.replay import Decider, ReplayStopped
@@ -85,14 +86,14 @@ ShowContent = Annotated[
 def known(given: list[str] | None, reasons: Iterable[str]) -> frozenset[str]:
     """The reasons that were asked for, which must be some of these."""
     if unknown := set(given or ()) - set(reasons):
-        fail(f"no reason {', '.join(sorted(unknown))}; there are: {', '.join(reasons)}")
+        fail(f"no reason {', '.join(sorted(unknown))}; there are: {', '.join(reasons)}", UNUSABLE)
     return frozenset(given or ())
 
 
 def must_choose(wanted: Wanted, *, everything: bool) -> Wanted:
     """What is to be changed must be said: by a filter, or that it is all."""
     if not everything and wanted == Wanted(state=wanted.state):
-        fail("say which: by --id, by another filter, or --all")
+        fail("say which: by --id, by another filter, or --all", UNUSABLE)
     return wanted
 
 
@@ -110,9 +111,9 @@ def refuse_settled(ids: Iterable[str], words: Mapping[str, DeadLetterDecision]) 
 def decider(by: str, why: str) -> Decider:
     """Who decides and why; both must be said."""
     if not why.strip():
-        fail("say --why: the decision is kept, and whoever reads it later needs the reason")
+        fail("say --why: the decision is kept, and whoever reads it later needs the reason", UNUSABLE)
     if not by.strip():
-        fail("say --by: the decision is kept with the name of whoever made it")
+        fail("say --by: the decision is kept with the name of whoever made it", UNUSABLE)
     return Decider(by=by, why=why)
 
 
@@ -137,6 +138,20 @@ def header_lines(headers: Sequence[Header], *, content: bool) -> list[str]:
     if content:
         return [f"header {readable(header.name.encode())}: {readable(header.value, 400)}" for header in headers]
     return [f"headers: {', '.join(readable(header.name.encode()) for header in headers) or 'none'}"]
+
+
+def header_values(headers: Sequence[Header], *, content: bool) -> list[dict[str, str]]:
+    """Headers for programs: their names, and with `content` their values too."""
+    return [
+        {"name": readable(header.name.encode()), **({"value": readable(header.value, 400)} if content else {})}
+        for header in headers
+    ]
+
+
+def decision_members(decision: DeadLetterDecision) -> dict[str, Any]:
+    """One decision for programs."""
+    members: dict[str, Any] = msgspec.to_builtins(decision)
+    return members
 
 
 def decision_line(decision: DeadLetterDecision) -> str:

@@ -1,7 +1,7 @@
 """`bridge quarantine`: webhook bodies that could not be a KCI, to look at, parse again or give up."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ from bridge.cli.letter_options import (
     Until,
     Why,
 )
-from bridge.cli.screen import fail, show_table
+from bridge.cli.screen import FOUND, Output, OutputOption, fail, show_json, show_table
 from bridge.domain.dead_letters import DeadLetterChoice, DeadLetterDecision, QuarantinedKci, QuarantineReason
 from bridge.domain.letters import LetterState, Wanted, last_words, readable, state_of
 from bridge.domain.reading import Unreadable
@@ -72,6 +72,7 @@ def list_deliveries(
     id_: Id = None,
     state: State = Shown.OPEN,
     limit: Limit = 20,
+    output: OutputOption = None,
 ) -> None:
     """List quarantined deliveries, the oldest first, without what they hold."""
     wanted = _wanted(reason, since, until, id_, state.wanted())
@@ -88,7 +89,7 @@ def list_deliveries(
         )
         for item in found.wanted[:limit]
     ]
-    show_table(("id", "state", "reason", "bytes", "received at", "error"), rows)
+    show_table(("id", "state", "reason", "bytes", "received at", "error"), rows, output)
     options.tell_count(len(rows), len(found.wanted))
 
 
@@ -99,10 +100,11 @@ def show(
     *,
     show_content: ShowContent = False,
     why: Why = "",
+    output: OutputOption = None,
 ) -> None:
     """Show one quarantined delivery and every decision about it."""
     asks = options.decider(by, why) if show_content else None
-    options.run(lambda: _show(quarantine_id, asks))
+    options.run(lambda: _show(quarantine_id, asks, output))
 
 
 @app.command("replay")
@@ -129,7 +131,7 @@ def replay(  # noqa: PLR0913  # one for each option
     going, found = options.run(lambda: _replay(wanted, judged, asks, per_second))
     typer.echo(f"{going} of {found} {'would be replayed' if dry_run else 'replayed'}", err=True)
     if going < found:
-        raise typer.Exit(1)
+        raise typer.Exit(FOUND)
 
 
 @app.command("discard")
@@ -210,7 +212,7 @@ async def _find(box: Box, wanted: Wanted) -> Found:
     return Found(decisions=tuple(decisions), wanted=tuple(chosen))
 
 
-async def _show(quarantine_id: str, asks: Decider | None) -> None:
+async def _show(quarantine_id: str, asks: Decider | None, output: Output | None) -> None:
     box = await open_box()
     wanted = Wanted(ids=frozenset((quarantine_id,)))
     if asks is not None:
@@ -221,17 +223,42 @@ async def _show(quarantine_id: str, asks: Decider | None) -> None:
                 pass
     found = await _find(box, wanted)
     item = found.wanted[0]
-    typer.echo(f"{item.quarantine_id} {state_of(item.quarantine_id, last_words(found.decisions))}")
+    state = state_of(item.quarantine_id, last_words(found.decisions))
+    decisions = [decision for decision in found.decisions if decision.dead_letter_id == quarantine_id]
+    if output is Output.JSON:
+        show_json(_members(item, state, decisions, content=asks is not None))
+        return
+    typer.echo(f"{item.quarantine_id} {state}")
     typer.echo(f"posted to {readable(item.path.encode())} at {item.received_at:%Y-%m-%d %H:%M:%S} UTC")
     typer.echo(f"body: {len(item.body)} bytes{', cut' if item.truncated else ''}")
     for line in options.header_lines(item.headers, content=asks is not None):
         typer.echo(line)
     typer.echo(f"{item.reason}: {readable(item.error.encode(), 400)} ({item.service} {item.version})")
-    for decision in found.decisions:
-        if decision.dead_letter_id == quarantine_id:
-            typer.echo(options.decision_line(decision))
+    for decision in decisions:
+        typer.echo(options.decision_line(decision))
     if asks is not None:
         typer.echo(options.content_text(item.body))
+
+
+def _members(
+    item: QuarantinedKci, state: LetterState, decisions: list[DeadLetterDecision], *, content: bool
+) -> dict[str, Any]:
+    """One delivery for programs; its body and the values of its headers only with `content`."""
+    return {
+        "id": item.quarantine_id,
+        "state": state.value,
+        "path": readable(item.path.encode()),
+        "received_at": item.received_at.isoformat(),
+        "bytes": len(item.body),
+        "truncated": item.truncated,
+        "headers": options.header_values(item.headers, content=content),
+        "reason": item.reason.value,
+        "error": readable(item.error.encode(), 400),
+        "service": item.service,
+        "version": item.version,
+        "decisions": [options.decision_members(decision) for decision in decisions],
+        **({"content": options.content_text(item.body)} if content else {}),
+    }
 
 
 async def _replay(wanted: Wanted, judged: Judged, asks: Decider | None, per_second: float) -> tuple[int, int]:

@@ -16,13 +16,14 @@ from bridge.adapters.kafka_admin import (
 )
 from bridge.adapters.kafka_connection import connection_options
 from bridge.cli.acls import access_commands
+from bridge.cli.asyncapi import asyncapi_page
 from bridge.cli.cluster import on_cluster
-from bridge.cli.screen import fail, show_table
+from bridge.cli.screen import FOUND, UNUSABLE, OutputOption, fail, show_table
 from bridge.cli.topics_page import topics_page
+from bridge.schemas import SchemasError, load_schemas
 from bridge.settings import KafkaSettings, SettingsError, read
 from bridge.topics import Party, Topics, TopicsError, data_directory, load_topics, physical_name
 
-CHANGES_NEEDED = 2
 REPLICATION_HELP = "Replicas of each topic; default: as topics.yaml says. A cluster of one broker needs 1."
 PREFIX_HELP = "Put before each name on the cluster."
 
@@ -35,13 +36,13 @@ TopicPrefix = Annotated[str, typer.Option(envvar="BRIDGE_KAFKA_TOPIC_PREFIX", he
 
 
 @app.command("plan")
-def show_plan(replication_factor: ReplicationFactor = None) -> None:
-    """Show what `apply` would do. Exit code 0: nothing; 1: cannot tell; 2: there are changes."""
+def show_plan(replication_factor: ReplicationFactor = None, output: OutputOption = None) -> None:
+    """Show what `apply` would do. Exit code 1: there are changes, or the cluster does not say."""
     topics, settings = _topics(), _kafka()
     changes = on_cluster(lambda: _planned(settings, topics, replication_factor))
-    show_table(("topic", "change"), [(change.name, str(change)) for change in changes])
+    show_table(("topic", "change"), [(change.name, str(change)) for change in changes], output)
     if changes:
-        raise typer.Exit(CHANGES_NEEDED)
+        raise typer.Exit(FOUND)
 
 
 @app.command("apply")
@@ -80,7 +81,7 @@ def check_cluster(
 
 
 @app.command("list")
-def list_topics(topic_prefix: TopicPrefix = "") -> None:
+def list_topics(topic_prefix: TopicPrefix = "", output: OutputOption = None) -> None:
     """List every topic of topics.yaml. Needs no cluster."""
     topics = _topics()
     show_table(
@@ -98,6 +99,7 @@ def list_topics(topic_prefix: TopicPrefix = "") -> None:
             )
             for topic in topics.topics
         ],
+        output,
     )
 
 
@@ -105,6 +107,16 @@ def list_topics(topic_prefix: TopicPrefix = "") -> None:
 def print_docs() -> None:
     """Print docs/topics.md. Needs no cluster."""
     typer.echo(topics_page(_topics()), nl=False)
+
+
+@app.command("asyncapi")
+def print_asyncapi() -> None:
+    """Print docs/asyncapi.yaml, an AsyncAPI 3 document of the topics and their records. Needs no cluster."""
+    try:
+        schemas = load_schemas(data_directory() / "schemas")
+    except SchemasError as error:
+        fail(str(error))
+    typer.echo(asyncapi_page(_topics(), schemas), nl=False)
 
 
 @app.command("acls")
@@ -163,4 +175,4 @@ def _kafka() -> KafkaSettings:
     try:
         return read(os.environ, "KAFKA").kafka
     except SettingsError as error:
-        fail(str(error))
+        fail(str(error), UNUSABLE)

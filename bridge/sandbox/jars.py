@@ -32,16 +32,20 @@ DOWNLOAD_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Jar:
-    """One archive: its Maven coordinate `group:artifact:version` and the SHA-256 of its bytes, in hex."""
+    """
+    One archive: its Maven coordinate `group:artifact:version`, with `:classifier:packaging` behind it where it is no
+    plain jar, and the SHA-256 of its bytes, in hex.
+    """
 
     coordinate: str
     sha256: str
 
     @property
     def filename(self) -> str:
-        """`artifact-version.jar`, unique within the lock file."""
-        _, artifact, version = self.coordinate.split(":")
-        return f"{artifact}-{version}.jar"
+        """`artifact-version.jar`, or `artifact-version-classifier.packaging`; unique within the lock file."""
+        _, artifact, version, *kind = self.coordinate.split(":")
+        classifier, packaging = kind or ("", "jar")
+        return f"{'-'.join(filter(None, (artifact, version, classifier)))}.{packaging}"
 
 
 Download = Callable[[Jar, Path], Path]
@@ -60,9 +64,9 @@ def read_lock(path: Path) -> tuple[Jar, ...]:
 
 def download_from_maven_central(jar: Jar, directory: Path) -> Path:
     """Fetch one archive, without what it depends on, into the directory, laid out as a Maven repository."""
-    group, artifact, version = jar.coordinate.split(":")
+    group, artifact, version, *kind = jar.coordinate.split(":")
     context = MavenContext(repo_cache=directory, timeout=60)
-    return Path(context.project(group, artifact).at_version(version).artifact().resolve())
+    return Path(context.project(group, artifact).at_version(version).artifact(*kind).resolve())
 
 
 def install_jars(
@@ -70,6 +74,7 @@ def install_jars(
     jars: Sequence[Jar],
     download: Download = download_from_maven_central,
     announce: Announce = say_nothing,
+    what: str = f"jars of Apache Kafka {KAFKA_VERSION}",
 ) -> list[Path]:
     """
     Return the path of each jar in the cache, in the given order, after downloading those that are not there.
@@ -83,7 +88,7 @@ def install_jars(
             shutil.rmtree(abandoned)
         missing = [jar for jar in jars if not (cache / jar.filename).exists()]
         if missing:
-            announce(f"downloading {len(missing)} jars of Apache Kafka {KAFKA_VERSION} into {cache} (once)")
+            announce(f"downloading {len(missing)} {what} into {cache} (once)")
             with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
                 list(pool.map(lambda jar: _fetch(jar, cache, download), missing))
         for jar in jars:

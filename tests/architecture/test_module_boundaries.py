@@ -12,7 +12,7 @@ PARTNERS: dict[str, tuple[str, ...]] = {
     "bridge.domain": ("bridge.domain",),
     "bridge.ports": ("bridge.domain",),
     "bridge.flows": ("bridge.domain", "bridge.ports", "bridge.flows"),
-    "bridge.settings": (),
+    "bridge.settings": ("bridge.settings",),
     "bridge.schemas": (),
     "bridge.topics": ("bridge.schemas",),
     "bridge.sandbox": ("bridge.sandbox", "bridge.simulator"),

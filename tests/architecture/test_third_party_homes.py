@@ -20,6 +20,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bridge.adapters.kafka_admin",
         "bridge.adapters.kafka_connection",
         "bridge.adapters.kafka_lag",
+        "bridge.adapters.kafka_offsets",
         "bridge.adapters.kafka_outbox",
         "bridge.adapters.kafka_reader",
         "bridge.adapters.streams.restore",
@@ -28,6 +29,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bridge.cli",
         "bridge.sandbox",
     ),
+    "cryptography": ("bridge.cli.certificates",),  # reads when one ends
     "fastavro": ("bridge.adapters.avro",),
     "faust": ("bridge.adapters.streams.app", "bridge.adapters.streams.lanes", "bridge.services"),
     "h11": WEB,
@@ -45,6 +47,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "mode": ("bridge.adapters.streams.app", "bridge.adapters.streams.lanes", "bridge.services"),
     "msgspec": ("bridge",),  # the records of the domain are msgspec structures, so all that touch one may use it
     "prometheus_client": (
+        "bridge.adapters.metrics_reader",
         "bridge.adapters.prometheus",
         "bridge.services",
     ),  # a service makes the registry, once, and passes it on

@@ -57,7 +57,7 @@ def test_print_gives_a_published_version_when_asked() -> None:
 def test_print_tells_what_there_is_when_asked_for_something_else(arguments: list[str], complaint: str) -> None:
     result = CliRunner().invoke(app, arguments)
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert complaint in result.stderr
 
 
@@ -69,7 +69,7 @@ def test_register_gives_each_topic_a_subject_and_may_be_repeated(stub: RegistryS
     assert list(stub.subjects) == SUBJECTS
     assert len(stub.texts) == len(RECORDS)
     assert first.stdout == second.stdout
-    assert first.stdout.splitlines()[0] == "uk.fault-tickets-value\tid 1"
+    assert first.stdout.splitlines()[0] == "uk.fault-tickets-value\tFaultTicketEvent\tid 1"
 
 
 def test_register_tells_every_refusal(stub: RegistryStub, environ: dict[str, str]) -> None:
@@ -92,10 +92,12 @@ def test_check_compares_with_the_published_versions_and_then_asks_the_registry(
     refused = CliRunner().invoke(app, ["check"], env=environ)
 
     assert [each.exit_code for each in (alone, empty, full, refused)] == [0, 0, 0, 1]
-    assert alone.stdout == "13 schemas and their published versions can read each other\n"
+    assert alone.stderr == "13 schemas and their published versions can read each other\n"
     assert empty.stdout.count("\tnothing registered yet\n") == len(SUBJECTS)
-    assert full.stdout.count("\tcompatible\n") == len(SUBJECTS)
-    assert refused.stderr.splitlines()[0] == "subject uk.fault-tickets-value: not compatible"
+    assert full.stdout.count("\tcompatible with version 1\n") == len(SUBJECTS)
+    assert refused.stderr.splitlines()[1].startswith(
+        "subject uk.fault-tickets-value: the registry would not take it: not compatible; add what is new"
+    )
 
 
 def test_the_registrys_user_is_sent(stub: RegistryStub, environ: dict[str, str]) -> None:
@@ -121,5 +123,5 @@ def test_a_registry_that_is_not_there_is_told(command: str, free_port: Callable[
 def test_register_without_a_registry_says_what_to_set() -> None:
     result = CliRunner().invoke(app, ["register"])
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr == "no schema registry is configured; set BRIDGE_SCHEMA_REGISTRY_URL\n"

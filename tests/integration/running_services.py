@@ -136,6 +136,10 @@ class RunningServices:
     def webhook_url(self) -> str:
         return f"http://127.0.0.1:{self._port('webhook')}/kcis"
 
+    def management_url(self, name: str) -> str:
+        """Where a service tells of itself."""
+        return f"http://127.0.0.1:{self._port(name)}"
+
     def why(self) -> str:
         """Which processes run, and the end of each log."""
         lines = []

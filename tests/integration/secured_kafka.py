@@ -1,6 +1,7 @@
 """
 A real Apache Kafka that trusts nobody by default: SCRAM over TLS on one port, mutual TLS on another, and ACLs that are
-exactly what `bridge topics acls` prints.
+exactly what `bridge topics acls` prints. Two more ports are for what goes wrong: one shows a certificate that has
+expired, one takes users without TLS.
 """
 
 import argparse
@@ -8,6 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,9 @@ class SecuredKafka:
 
     kafka: EmbeddedKafka
     tls_port: int
-    authority: Path
+    expired_port: int
+    user_port: int
+    signer: Authority
     certificates: Mapping[str, tuple[Path, Path]]
     secrets: Path
 
@@ -62,7 +66,7 @@ class SecuredKafka:
         return {
             "BRIDGE_KAFKA_BOOTSTRAP_SERVERS": self.scram_servers,
             "BRIDGE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-            "BRIDGE_KAFKA_SSL_CA_FILE": str(self.authority),
+            "BRIDGE_KAFKA_SSL_CA_FILE": str(self.signer.file),
             "BRIDGE_KAFKA_SASL_USERNAME": user,
             "BRIDGE_KAFKA_SASL_PASSWORD_FILE": str(file),
         }
@@ -73,7 +77,7 @@ class SecuredKafka:
         return {
             "BRIDGE_KAFKA_BOOTSTRAP_SERVERS": self.mtls_servers,
             "BRIDGE_KAFKA_SECURITY_PROTOCOL": "SSL",
-            "BRIDGE_KAFKA_SSL_CA_FILE": str(self.authority),
+            "BRIDGE_KAFKA_SSL_CA_FILE": str(self.signer.file),
             "BRIDGE_KAFKA_SSL_CERT_FILE": str(certificate),
             "BRIDGE_KAFKA_SSL_KEY_FILE": str(key),
         }
@@ -86,7 +90,7 @@ class SecuredKafka:
             "sasl.mechanism": "SCRAM-SHA-512",
             "sasl.username": user,
             "sasl.password": password_of(user),
-            "ssl.ca.location": str(self.authority),
+            "ssl.ca.location": str(self.signer.file),
         }
 
     def prepare(self, prefix: str) -> None:
@@ -112,27 +116,33 @@ def secured_kafka(root: Path, directory: Path) -> Iterator[SecuredKafka]:
     certificate, key = authority.sign("broker", HOST)
     keystore = directory / "broker.pem"
     keystore.write_bytes(key.read_bytes() + certificate.read_bytes())
-    tls_port = free_port()
+    tls_port, expired_port, user_port = sorted({free_port(), free_port(), free_port(), free_port(), free_port()})[:3]
+    expired_certificate, expired_key = authority.sign("late-broker", HOST, until=timedelta(minutes=-1))
+    expired = directory / "late-broker.pem"
+    expired.write_bytes(expired_key.read_bytes() + expired_certificate.read_bytes())
     options = [
         word for user in USERS for word in ("--add-scram", f"SCRAM-SHA-512=[name={user},password={password_of(user)}]")
     ]
 
     def properties(place: BrokerPlace) -> dict[str, str]:
-        return _properties(place, tls_port, keystore, authority.file)
+        return _properties(place, (tls_port, expired_port, user_port), keystore, expired, authority.file)
 
     with fresh_kafka(root, extra_properties=properties, format_options=options) as kafka:
         certificates = {user: authority.sign(user) for user in USERS}
         secrets = directory / "secrets"
         secrets.mkdir()
-        yield SecuredKafka(kafka, tls_port, authority.file, certificates, secrets)
+        yield SecuredKafka(kafka, tls_port, expired_port, user_port, authority, certificates, secrets)
 
 
-def _properties(place: BrokerPlace, tls_port: int, keystore: Path, authority: Path) -> dict[str, str]:
-    clients = f"SCRAM://{HOST}:{place.port},MTLS://{HOST}:{tls_port}"
+def _properties(
+    place: BrokerPlace, ports: tuple[int, int, int], keystore: Path, expired: Path, authority: Path
+) -> dict[str, str]:
+    tls_port, expired_port, user_port = ports
+    clients = f"SCRAM://{HOST}:{place.port},MTLS://{HOST}:{tls_port},EXPIRED://{HOST}:{expired_port},USER://{HOST}:{user_port}"
     return {
         "listeners": f"{clients},CONTROLLER://{HOST}:{place.controller_port}",
         "advertised.listeners": clients,
-        "listener.security.protocol.map": "SCRAM:SASL_SSL,MTLS:SSL,CONTROLLER:SSL",
+        "listener.security.protocol.map": "SCRAM:SASL_SSL,MTLS:SSL,EXPIRED:SASL_SSL,USER:SASL_PLAINTEXT,CONTROLLER:SSL",
         "inter.broker.listener.name": "MTLS",
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(keystore),
@@ -146,6 +156,14 @@ def _properties(place: BrokerPlace, tls_port: int, keystore: Path, authority: Pa
         "listener.name.scram.scram-sha-512.sasl.jaas.config": (
             "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         ),
+        "listener.name.user.scram-sha-512.sasl.jaas.config": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        ),
+        "listener.name.expired.scram-sha-512.sasl.jaas.config": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        ),
+        "listener.name.expired.ssl.keystore.location": str(expired),
+        "listener.name.expired.ssl.keystore.type": "PEM",
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "false",
         "super.users": "User:admin;User:broker",

@@ -30,7 +30,7 @@ from bridge.sandbox.processes import Child, Fleet, Program
 from bridge.settings import read
 from bridge.topics import Party, data_directory, load_topics
 from tests.builders import a_report, an_event
-from tests.certificates import Authority
+from tests.integration.kafka_refusals import REFUSALS
 from tests.integration.running_services import BRIDGE, run_command
 from tests.integration.secured_kafka import SecuredKafka, binding, password_of, secured_kafka
 
@@ -265,56 +265,16 @@ def test_a_worker_is_refused_the_transactions_and_the_group_of_another(secured: 
 # -- what cannot come in is told why
 
 
-def refused_settings(secured: SecuredKafka, case: str, user: str, directory: Path) -> dict[str, str]:
-    """Settings with which no broker lets this user in."""
-    settings = secured.mtls(user) if "client certificate" in case else secured.scram(user)
-    stranger = Authority("stranger", directory)
-    match case:
-        case "a wrong password":
-            (directory / "wrong").write_text("wrong-Zq4kT8wX")
-            settings["BRIDGE_KAFKA_SASL_PASSWORD_FILE"] = str(directory / "wrong")
-        case "a user that does not exist":
-            settings["BRIDGE_KAFKA_SASL_USERNAME"] = "stranger"
-        case "another mechanism":
-            settings["BRIDGE_KAFKA_SASL_MECHANISM"] = "PLAIN"
-        case "another authority":
-            settings["BRIDGE_KAFKA_SSL_CA_FILE"] = str(stranger.file)
-        case "the system's authorities":
-            del settings["BRIDGE_KAFKA_SSL_CA_FILE"]
-        case "another name":
-            settings["BRIDGE_KAFKA_BOOTSTRAP_SERVERS"] = secured.scram_servers.replace("127.0.0.1", "localhost")
-        case "no client certificate":
-            del settings["BRIDGE_KAFKA_SSL_CERT_FILE"], settings["BRIDGE_KAFKA_SSL_KEY_FILE"]
-        case "a stranger's client certificate":
-            certificate, key = stranger.sign(user)
-            settings |= {"BRIDGE_KAFKA_SSL_CERT_FILE": str(certificate), "BRIDGE_KAFKA_SSL_KEY_FILE": str(key)}
-        case _:
-            raise AssertionError(case)
-    return settings
-
-
-REFUSALS = {
-    "a wrong password": ("refuses the user 'dispatcher'", "BRIDGE_KAFKA_SASL_PASSWORD"),
-    "a user that does not exist": ("refuses the user 'stranger'", "BRIDGE_KAFKA_SASL_USERNAME"),
-    "another mechanism": ("does not take the SASL mechanism PLAIN", "BRIDGE_KAFKA_SASL_MECHANISM"),
-    "another authority": ("is not to be trusted", "BRIDGE_KAFKA_SSL_CA_FILE"),
-    "the system's authorities": ("is not to be trusted", "BRIDGE_KAFKA_SSL_CA_FILE"),
-    "another name": ("is for another name", "BRIDGE_KAFKA_BOOTSTRAP_SERVERS"),
-    "no client certificate": ("asks for a client certificate", "BRIDGE_KAFKA_SSL_CERT_FILE"),
-    "a stranger's client certificate": ("asks for a client certificate", "BRIDGE_KAFKA_SSL_KEY_FILE"),
-}
-
-
 @pytest.mark.parametrize("case", REFUSALS)
 async def test_a_refusal_names_its_cause_and_the_setting_to_mend(
     secured: SecuredKafka, case: str, tmp_path: Path
 ) -> None:
-    settings = read(await asyncio.to_thread(refused_settings, secured, case, "dispatcher", tmp_path), "KAFKA")
+    settings = read(await asyncio.to_thread(REFUSALS[case].settings, secured, "dispatcher", tmp_path), "KAFKA")
 
     told = await why_refused(connection_options(settings.kafka))
 
     assert told is not None
-    assert [words for words in REFUSALS[case] if words not in told] == []
+    assert [words for words in REFUSALS[case].words if words not in told] == []
     assert "Zq4kT8wX" not in told
 
 
@@ -340,11 +300,11 @@ def end_of(party: Party, settings: Mapping[str, str], logs: Path) -> tuple[int, 
 def test_a_service_that_is_not_let_in_ends_and_says_why(
     secured: SecuredKafka, case: str, party: Party, tmp_path: Path
 ) -> None:
-    exit_code, log = end_of(party, refused_settings(secured, case, party, tmp_path), tmp_path)
+    exit_code, log = end_of(party, REFUSALS[case].settings(secured, party, tmp_path), tmp_path)
 
     assert exit_code == 2, log
     last = log.strip().splitlines()[-1]
-    expected = [words.replace("dispatcher", party) for words in REFUSALS[case]]
+    expected = [words.replace("dispatcher", party) for words in REFUSALS[case].words]
     assert [words for words in expected if words not in last] == [], log
     assert "Traceback" not in log
     assert "Zq4kT8wX" not in log
@@ -385,6 +345,6 @@ def test_a_file_that_is_missing_is_named_with_its_variable(secured: SecuredKafka
 
         ended = run_command(settings, "journeys", "list")
 
-        assert ended.returncode == 1
+        assert ended.returncode == 2
         assert variable in ended.stderr
         assert "nowhere.pem cannot be used" in ended.stderr

@@ -209,16 +209,3 @@ def test_a_file_that_is_not_there_is_told_without_a_traceback(cluster: dict[str,
     sent = run_command(cluster, "tickets", "send", str(tmp_path / "nothing.jsonl"))
 
     assert (sent.returncode, "nothing.jsonl" in sent.stderr, "Traceback" in sent.stderr) == (1, True, False)
-
-
-def test_the_page_of_settings_is_what_the_command_prints(pytestconfig: pytest.Config) -> None:
-    page = (pytestconfig.rootpath / "docs" / "settings.md").read_text(encoding="utf-8")
-
-    printed = run_command({}, "config", "table")
-
-    title, sentence, table = page.split("\n\n", 2)
-    assert title == "# Settings"
-    assert "`bridge config table`" in sentence
-    assert table == printed.stdout, (
-        "docs/settings.md is old: put what `bridge config table` prints below its first sentence"
-    )

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.settings import SettingsError, read
+from bridge.settings import GROUPS, Setting, SettingsError, read, settings_of
 
 GATEWAY = {
     "BRIDGE_GATEWAY_BASE_URL": "http://127.0.0.1:8085/v1",
@@ -51,6 +51,7 @@ def test_all_problems_are_told_together_and_name_their_variables() -> None:
         "BRIDGE_KAFKA_SECURITY_PROTOCOL",
         "BRIDGE_DISPATCHER_MAX_TESTS",
         "BRIDGE_DISPATCHER_PROBLEM_TYPES",
+        "BRIDGE_GATEWAY_BASE_URL",
         "BRIDGE_GATEWAY_CLIENT_ID",
         "BRIDGE_GATEWAY_CLIENT_SECRET",
     }
@@ -91,7 +92,7 @@ def test_a_secret_may_be_a_file(tmp_path: Path) -> None:
 def test_a_secret_file_that_cannot_be_read_is_named() -> None:
     environ = {name: value for name, value in GATEWAY.items() if name != "BRIDGE_GATEWAY_CLIENT_SECRET"}
 
-    with pytest.raises(SettingsError, match="BRIDGE_GATEWAY_CLIENT_SECRET_FILE: cannot be read"):
+    with pytest.raises(SettingsError, match="BRIDGE_GATEWAY_CLIENT_SECRET_FILE: /nowhere/secret cannot be read"):
         read({**environ, "BRIDGE_GATEWAY_CLIENT_SECRET_FILE": "/nowhere/secret"}, "GATEWAY")
 
 
@@ -104,3 +105,90 @@ def test_secrets_are_not_shown() -> None:
         read({**GATEWAY, "BRIDGE_GATEWAY_MAX_IN_FLIGHT": "hush-hush"}, "GATEWAY")
 
     assert "hush-hush" not in str(raised.value)
+
+
+# -- the settings themselves
+
+
+SETTINGS = [setting for name in GROUPS for setting in settings_of(name)]
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_the_examples_of_a_group_can_be_used_as_they_are(name: str) -> None:
+    environ = {setting.variable: setting.example for setting in settings_of(name)}
+
+    group = getattr(read(environ, name), name.lower())
+
+    assert [s.variable for s in settings_of(name) if not s.example or s.shown(getattr(group, s.field)) == ""] == []
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.variable)
+def test_every_setting_says_its_type_its_unit_and_its_meaning(setting: Setting) -> None:
+    assert setting.type
+    assert setting.info.description
+    assert (setting.unit == "seconds") == ("timedelta" in str(setting.info.annotation))
+
+
+def test_an_unknown_name_is_told_with_the_nearest() -> None:
+    with pytest.raises(SettingsError) as raised:
+        read({"BRIDGE_KAFKA_BOOTSTRAP_SERVER": "a:1", "BRIDGE_COLOUR": "blue"})
+
+    assert raised.value.problems == [
+        "BRIDGE_COLOUR: no setting of this name; `bridge config table` lists them all",
+        "BRIDGE_KAFKA_BOOTSTRAP_SERVER: no setting of this name; did you mean BRIDGE_KAFKA_BOOTSTRAP_SERVERS?",
+    ]
+
+
+def test_rules_are_told_beside_fields_that_are_wrong() -> None:
+    with pytest.raises(SettingsError) as raised:
+        read(
+            {
+                "BRIDGE_WEBHOOK_LISTEN": "8080",
+                "BRIDGE_WEBHOOK_AUTH": "bearer",
+                "BRIDGE_WEBHOOK_ISSUER": "https://login.example.com",
+                "BRIDGE_WEBHOOK_JWKS_URL": "login.example.com",
+            },
+            "WEBHOOK",
+        )
+
+    assert {problem.split(":")[0] for problem in raised.value.problems} == {
+        "BRIDGE_WEBHOOK_LISTEN",
+        "BRIDGE_WEBHOOK_JWKS_URL",  # is no URL; that it is needed is not told of it then
+        "BRIDGE_WEBHOOK_ISSUER",  # lacks its audience
+    }
+
+
+def test_a_rule_over_a_field_that_is_wrong_waits_for_it() -> None:
+    with pytest.raises(SettingsError) as raised:
+        read({"BRIDGE_WEBHOOK_AUTH": "digest"}, "WEBHOOK")
+
+    assert [problem.split(":")[0] for problem in raised.value.problems] == ["BRIDGE_WEBHOOK_AUTH"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("BRIDGE_KAFKA_BOOTSTRAP_SERVERS", "kafka-1"),
+        ("BRIDGE_KAFKA_BOOTSTRAP_SERVERS", "kafka-1:9092,kafka-2"),
+        ("BRIDGE_KAFKA_BOOTSTRAP_SERVERS", " , "),
+        ("BRIDGE_KAFKA_BOOTSTRAP_SERVERS", "kafka-1:99999"),
+        ("BRIDGE_KAFKA_SESSION_TIMEOUT_SECONDS", "0"),
+        ("BRIDGE_KAFKA_SESSION_TIMEOUT_SECONDS", "-3"),
+        ("BRIDGE_KAFKA_SESSION_TIMEOUT_SECONDS", "nan"),
+        ("BRIDGE_KAFKA_SASL_MECHANISM", "SCRAM"),
+        ("BRIDGE_GATEWAY_BASE_URL", "prod.fibregateway.com/v1"),
+        ("BRIDGE_GATEWAY_BASE_URL", "https://user:secret-4711@prod.fibregateway.com/v1"),
+        ("BRIDGE_GATEWAY_BASE_URL", "https://prod.fibregateway.com:port/v1"),
+        ("BRIDGE_WEBHOOK_CLOCK_LEEWAY_SECONDS", "-1"),
+        ("BRIDGE_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_and_not_repeated(variable: str, value: str) -> None:
+    name = variable.split("_")[1]
+    environ = {setting.variable: setting.example for setting in settings_of(name)} | {variable: value}
+
+    with pytest.raises(SettingsError) as raised:
+        read(environ, name)
+
+    assert [problem.split(":")[0] for problem in raised.value.problems] == [variable]
+    assert "4711" not in str(raised.value)

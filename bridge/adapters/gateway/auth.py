@@ -39,10 +39,18 @@ _HOPELESS = frozenset({400, 401, 403})
 class NoToken(Exception):
     """There is no access token: a word why, how long to wait, and whether a person has to do something."""
 
-    def __init__(self, why: str, *, retry_after_seconds: float | None = None, alarm: bool = False) -> None:
-        """The text is `why` alone; nothing that the endpoint wrote is passed on."""
+    def __init__(
+        self,
+        why: str,
+        *,
+        retry_after_seconds: float | None = None,
+        alarm: bool = False,
+        cause: BaseException | None = None,
+    ) -> None:
+        """The text is `why` alone; nothing that the endpoint wrote is passed on. `cause` kept it from answering."""
         super().__init__(why)
         self.why = why
+        self.cause = cause
         self.retry_after_seconds = retry_after_seconds
         self.alarm = alarm
 
@@ -101,7 +109,12 @@ class TokenSource:
         # Shielded: a caller whose time is over must not take the token away from the others.
         fetched = await asyncio.shield(self._fetch_task())
         if isinstance(fetched, NoToken):
-            raise NoToken(fetched.why, retry_after_seconds=fetched.retry_after_seconds, alarm=fetched.alarm)
+            raise NoToken(
+                fetched.why,
+                retry_after_seconds=fetched.retry_after_seconds,
+                alarm=fetched.alarm,
+                cause=fetched.cause,
+            ) from fetched.cause
         return fetched.value
 
     def reject(self, value: str) -> None:
@@ -152,7 +165,10 @@ class TokenSource:
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 10))
         self._paused_until = self._monotonic() + max(pause, min(result.retry_after_seconds or 0, LONGEST_PAUSE_SECONDS))
         self._failure = NoToken(
-            result.why, retry_after_seconds=self._paused_until - self._monotonic(), alarm=result.alarm
+            result.why,
+            retry_after_seconds=self._paused_until - self._monotonic(),
+            alarm=result.alarm,
+            cause=result.cause,
         )
         log.warning("no access token", why=result.why, alarm=result.alarm, failures_in_a_row=self._failures)
         return self._failure
@@ -165,7 +181,7 @@ class TokenSource:
             return NoToken("TOTAL_TIMEOUT")
         except CAUGHT as error:
             rule = rule_for_exception(error)
-            return NoToken(rule.why, alarm=rule.alarm)
+            return NoToken(rule.why, alarm=rule.alarm, cause=error)
         return self._token_in(received, asked_at)
 
     def _request(self) -> httpx.Request:

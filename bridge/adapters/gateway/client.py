@@ -47,14 +47,7 @@ class HttpGateway:
         self._settings = settings
         self._clock = clock
         self._total_seconds = settings.total_timeout_seconds.total_seconds()
-        connect = settings.connect_timeout_seconds.total_seconds()
-        read = settings.read_timeout_seconds.total_seconds()
-        self._client = DirectClient(
-            transport or _transport(settings),
-            base_url=where.base_url,
-            timeout=httpx.Timeout(connect=connect, read=read, write=read, pool=connect),
-            headers={"User-Agent": "fibre-fault-bridge", "Accept-Encoding": "identity"},
-        )
+        self._client = http_client(settings, transport)
         self._tokens = TokenSource(self._client, where.token_url, settings, monotonic=time.monotonic, now=clock.now)
 
     @property
@@ -100,6 +93,18 @@ class HttpGateway:
             milliseconds=round(1000 * (time.monotonic() - started)),
         )
         return answer
+
+
+def http_client(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | None = None) -> DirectClient:
+    """The client for every call to the gateway, and to its token endpoint; errors as of `HttpGateway`."""
+    connect = settings.connect_timeout_seconds.total_seconds()
+    read = settings.read_timeout_seconds.total_seconds()
+    return DirectClient(
+        transport or _transport(settings),
+        base_url=endpoints(settings).base_url,
+        timeout=httpx.Timeout(connect=connect, read=read, write=read, pool=connect),
+        headers={"User-Agent": "fibre-fault-bridge", "Accept-Encoding": "identity"},
+    )
 
 
 def second_request_id(request_id: str) -> str:

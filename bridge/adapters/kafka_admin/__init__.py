@@ -2,8 +2,7 @@
 A cluster's topics compared with `topics.yaml`, and made to match.
 
 `plan` says what differs, `KafkaAdmin` looks and changes, `check_topics` and `check_access` are what a service does
-before
-it starts.
+before it starts, `rights_on` tells what a user may do.
 """
 
 from bridge.adapters.kafka_admin.access import AccessMissing, check_access
@@ -18,6 +17,7 @@ from bridge.adapters.kafka_admin.plan import (
     plan,
     unfit,
 )
+from bridge.adapters.kafka_admin.rights import rights_on
 
 __all__ = [
     "AccessMissing",
@@ -33,5 +33,6 @@ __all__ = [
     "check_access",
     "check_topics",
     "plan",
+    "rights_on",
     "unfit",
 ]

@@ -67,6 +67,7 @@ class UrlKeys:
         self._client = client
         self._monotonic = monotonic
         self._keys: KeySet | None = None
+        self._problem = "nobody asked yet"
         self._fetched_at = -MAX_AGE_SECONDS
         self._tried_at = -MIN_INTERVAL_SECONDS
         self._one_at_a_time = asyncio.Lock()
@@ -78,7 +79,7 @@ class UrlKeys:
                 if self._wants_fetch(key_id):
                     await self._fetch()
         if self._keys is None:
-            raise KeysUnavailable
+            raise KeysUnavailable(f"the signing keys at {self._url} could not be fetched: {self._problem}")
         return self._keys
 
     def _wants_fetch(self, key_id: str | None) -> bool:
@@ -95,10 +96,9 @@ class UrlKeys:
             async with asyncio.timeout(FETCH_TIMEOUT_SECONDS):
                 self._keys = read_key_set(await self._document())
         except (httpx.HTTPError, TimeoutError, KeysInvalid) as error:
+            self._problem = str(error) or type(error).__name__
             log.warning(
-                "the signing keys could not be fetched",
-                setting="BRIDGE_WEBHOOK_JWKS_URL",
-                problem=str(error) or type(error).__name__,
+                "the signing keys could not be fetched", setting="BRIDGE_WEBHOOK_JWKS_URL", problem=self._problem
             )
             return
         self._fetched_at = self._monotonic()

@@ -28,7 +28,10 @@ def demo(  # the options are the command's own
     ] = False,
     tickets: Annotated[
         Path,
-        typer.Option(help="Ticket events, one a line; beside it NAME.expected.yaml says how each ticket must end."),
+        typer.Option(
+            help="Ticket events, one a line; beside it NAME.expected.yaml says how each ticket must end.",
+            show_default="examples/fault-tickets.jsonl",
+        ),
     ] = TICKETS,
     directory: Annotated[Path, typer.Option(help="Where Kafka's data and all logs go.")] = DIRECTORY,
     limit: Annotated[

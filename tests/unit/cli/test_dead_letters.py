@@ -44,7 +44,7 @@ JUDGED = Judged(max_depth=MAX_DEPTH, skip_headers=False)
 def test_what_is_not_said_is_asked_for(arguments: tuple[str, ...], sentence: str) -> None:
     result = CliRunner().invoke(app, arguments, env=NO_CLUSTER)
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stdout == ""
     assert sentence in result.stderr
 

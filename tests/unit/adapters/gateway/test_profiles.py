@@ -29,17 +29,8 @@ def test_a_token_url_of_its_own_is_used() -> None:
     assert of(base_url="https://a.example/v1", token_url="https://b.example/t").token_url == "https://b.example/t"
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "ftp://gateway/v1",
-        "gateway.example/v1",
-        "https://",
-        "https://gateway/v1?x=1",
-        "http://gateway:port/v1",
-    ],
-)
-def test_an_address_that_cannot_be_used_is_refused_by_its_variable(url: str) -> None:
+@pytest.mark.parametrize("url", ["https://gateway/v1?x=1", "https://gateway/v1#x"])
+def test_an_address_that_nothing_can_be_put_behind_is_refused_by_its_variable(url: str) -> None:
     with pytest.raises(ProfileError, match=r"^BRIDGE_GATEWAY_BASE_URL: "):
         of(base_url=url)
     with pytest.raises(ProfileError, match=r"^BRIDGE_GATEWAY_TOKEN_URL: "):
