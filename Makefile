@@ -72,6 +72,7 @@ docs: install ## Make the pages anew that are made from the code (tests tell whe
 	@$(BIN)/bridge topics asyncapi > docs/asyncapi.yaml
 	@$(BIN)/bridge webhook openapi > docs/webhook.openapi.yaml
 	@$(BIN)/bridge commands > docs/cli.md
+	@$(BIN)/bridge metrics docs
 	@$(BIN)/bridge lifecycles draw
 	@$(BIN)/bridge journey-tables draw
 

@@ -158,8 +158,8 @@ def test_a_secret_is_read_from_a_file_and_never_told(cluster: dict[str, str], tm
     checked = run_command(settings, "config", "check")
 
     assert checked.returncode == 2
-    assert [sentence.split(":")[0] for sentence in checked.stderr.splitlines()] == ["BRIDGE_DISPATCHER_MAX_TESTS"]
-    assert "open-sesame" not in checked.stderr
+    assert [line.split("\t")[0] for line in checked.stdout.splitlines()] == ["BRIDGE_DISPATCHER_MAX_TESTS"]
+    assert "open-sesame" not in checked.stdout + checked.stderr
 
 
 def an_event_as_json(ticket_id: str) -> dict[str, object]:
