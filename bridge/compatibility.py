@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
+NAMED = frozenset({"record", "error", "enum", "fixed"})
 PROMOTIONS = frozenset(
     {
         ("int", "long"),
@@ -28,7 +30,34 @@ def breaks(reader: Mapping[str, Any], writer: Mapping[str, Any]) -> tuple[str, .
     Why the reader's schema cannot read all that the writer's can write: a path and a reason each; empty when it
     can.
     """
+    reader, writer = qualified(reader), qualified(writer)
     return tuple(_Comparison(_names(reader), _names(writer)).breaks(reader, writer, str(reader["name"])))
+
+
+def qualified(schema: Any, enclosing: str | None = None) -> Any:
+    """
+    The same schema with the namespace written at every named type, and every reference by full name.
+
+    A name without one belongs to the namespace around it (Avro 1.12 specification, names); registries write as little
+    as that allows.
+    """
+    if isinstance(schema, str):
+        return schema if schema in PRIMITIVES or "." in schema or not enclosing else f"{enclosing}.{schema}"
+    if isinstance(schema, list):
+        return [qualified(branch, enclosing) for branch in schema]
+    whole = dict(schema)
+    if whole["type"] in NAMED:
+        before, _, name = str(whole["name"]).rpartition(".")
+        enclosing = before or whole.get("namespace", enclosing)
+        whole |= {"name": name, **({"namespace": enclosing} if enclosing else {})}
+    else:
+        whole["type"] = qualified(whole["type"], enclosing) if not isinstance(whole["type"], str) else whole["type"]
+    for member in ("items", "values"):
+        if member in whole:
+            whole[member] = qualified(whole[member], enclosing)
+    if "fields" in whole:
+        whole["fields"] = [{**each, "type": qualified(each["type"], enclosing)} for each in whole["fields"]]
+    return whole
 
 
 @dataclass

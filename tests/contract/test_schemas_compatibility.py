@@ -13,7 +13,7 @@ import pytest
 from bridge.adapters.avro import RECORDS
 from bridge.adapters.avro.shapes import to_avro
 from bridge.cli.schemas import incompatibilities
-from bridge.compatibility import breaks
+from bridge.compatibility import breaks, qualified
 from bridge.schemas import Schemas, SchemaSet
 from tests.schema_examples import EXAMPLES, Example, the_schemas
 
@@ -198,3 +198,39 @@ def test_a_schema_that_contains_itself_is_compared() -> None:
     tree["fields"] = [{"name": "left", "type": ["null", "x.Tree"], "default": None}]
 
     assert breaks(reader=tree, writer=tree) == ()
+
+
+def terse(schema: Any, enclosing: str | None = None) -> Any:
+    """The same schema as registries give it back: no namespace that goes without saying (Avro 1.12, names)."""
+    if isinstance(schema, str):
+        namespace, _, name = schema.rpartition(".")
+        return name if namespace == enclosing else schema
+    if isinstance(schema, list):
+        return [terse(branch, enclosing) for branch in schema]
+    short = dict(schema)
+    if "namespace" in short and short["namespace"] == enclosing:
+        del short["namespace"]
+    enclosing = schema.get("namespace", enclosing)
+    for member in ("items", "values"):
+        if member in short:
+            short[member] = terse(short[member], enclosing)
+    if "fields" in short:
+        short["fields"] = [{**each, "type": terse(each["type"], enclosing)} for each in short["fields"]]
+    return short
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_schema_that_a_registry_gave_back_is_the_same_schema(name: str) -> None:
+    ours = the_schemas().current.self_contained(name)
+    theirs = terse(ours)
+
+    assert qualified(theirs) == qualified(ours) == ours
+    assert breaks(ours, theirs) == breaks(theirs, ours) == ()
+
+
+def test_a_difference_deep_inside_a_terse_schema_is_seen() -> None:
+    ours = the_schemas().current.self_contained("EntityStatus")
+    theirs = copy.deepcopy(terse(ours))
+    theirs["fields"][0]["type"]["fields"].append({"name": "colour", "type": "string"})
+
+    assert breaks(theirs, ours) == ("EntityStatus.entity.colour: is not written, and has no default",)
