@@ -27,13 +27,12 @@ from bridge.schemas import load_schemas
 from bridge.settings import PREFIX, Settings, SettingsError, WebhookAuth
 from bridge.topics import Party, Topics, TopicsError, data_directory, load_topics, physical_name
 
-# The groups that each service reads, and the table that a worker writes in transactions.
+# The groups that each service reads.
 GROUPS_OF = {
     Party.DISPATCHER: ("KAFKA", "SCHEMA", "GATEWAY", "DISPATCHER", "MANAGEMENT", "LOG"),
     Party.INGESTER: ("KAFKA", "WEBHOOK", "SCHEMA", "MANAGEMENT", "LOG"),
     Party.TRACKER: ("KAFKA", "SCHEMA", "TRACKER", "MANAGEMENT", "LOG"),
 }
-TABLES = {Party.DISPATCHER: "dispatcher-journeys", Party.TRACKER: "tracker-entities"}
 CERTIFICATES = (
     ("kafka", "ssl_ca_file"),
     ("kafka", "ssl_cert_file"),
@@ -190,9 +189,9 @@ async def _rights(settings: Settings, topics: Topics, party: Party) -> AsyncIter
         if (missing := operations - given[name])
     ]
     if party in WORKERS:
-        table = physical_name(prefix, TABLES[party])
+        group = physical_name(prefix, party)
         try:
-            await check_access(options, group=physical_name(prefix, party), transactional_id=table)
+            await check_access(options, group=group, transactional_id_prefix=f"{group}-")
         except AccessMissing as error:
             lacking += str(error).splitlines()
     if lacking:

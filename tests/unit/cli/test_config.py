@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from bridge.cli import app
@@ -47,3 +48,23 @@ def test_check_of_a_group_that_does_not_exist_names_those_that_do() -> None:
 
     assert result.exit_code == 2
     assert "there are: KAFKA, GATEWAY" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("bridge jou", {"journeys", "journey-tables"}),
+        ("bridge run ", {"dispatcher", "ingester", "tracker"}),
+        ("bridge journeys list --output ", {"table", "json"}),
+    ],
+)
+def test_a_shell_completes_commands_and_the_words_of_their_options(words: str, offered: set[str]) -> None:
+    asked = {
+        "_BRIDGE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+
+    result = CliRunner().invoke(app, [], env=asked, prog_name="bridge")
+
+    assert set(result.stdout.split()) == offered
