@@ -12,7 +12,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, TextIO
@@ -21,6 +21,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.types import EventDict, Processor
 
+from bridge.domain.correlation import conversation_id
 from bridge.settings import Group, LogSettings
 
 MASK = "********"
@@ -55,7 +56,7 @@ PERSONAL_NAMES = frozenset(
     }
 )
 # Libraries whose DEBUG lines show the bytes of records (aiokafka's producer logs key and value).
-TALKATIVE = ("aiokafka", "faust", "mode", "httpx", "httpcore", "asyncio", "uvicorn")
+TALKATIVE = ("aiokafka", "faust", "mode", "httpx", "httpcore", "asyncio", "uvicorn", "urllib3", "opentelemetry")
 # Where exceptions come from whose texts hold no data of records; of any other, but the operating system's, only the
 # type is shown.
 SPEAKABLE = ("bridge.", "aiokafka.errors", "ssl", "httpx")
@@ -70,7 +71,14 @@ _SECRETS_IN_TEXT = (
 _SIGNS_OF_SECRETS = re.compile(r"bearer|basic|://|secret=|password=|token=", re.IGNORECASE)
 
 
-def configure(settings: LogSettings, *, service: str, stream: TextIO, secrets: Iterable[str] = ()) -> None:
+def configure(
+    settings: LogSettings,
+    *,
+    service: str,
+    stream: TextIO,
+    secrets: Iterable[str] = (),
+    trace_ids: Callable[[], Mapping[str, str]] | None = None,
+) -> None:
     """
     Send everything that this process logs to `stream`, replacing any earlier configuration.
 
@@ -79,15 +87,19 @@ def configure(settings: LogSettings, *, service: str, stream: TextIO, secrets: I
         service: written into each line.
         stream: standard error, in a service.
         secrets: texts to be masked wherever they turn up, see `secrets_in`.
+        trace_ids: what tells the ids of the current span, in a service that traces.
 
     """
     always: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _of_journey,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _named(service),
     ]
+    if trace_ids is not None:
+        always.append(_traced(trace_ids))
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *always, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -226,12 +238,28 @@ def _described(error: BaseException) -> dict[str, Any]:
     return described
 
 
+def _of_journey(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """A journey is known to the gateway by its conversation id: a line about a ticket has it too."""
+    ticket_id = event.get("ticket_id")
+    if isinstance(ticket_id, str) and "conversation_id" not in event:
+        event["conversation_id"] = conversation_id(ticket_id)
+    return event
+
+
 def _named(service: str) -> Processor:
     def name(_logger: object, _method: str, event: EventDict) -> EventDict:
         event["service"] = service
         return event
 
     return name
+
+
+def _traced(ids: Callable[[], Mapping[str, str]]) -> Processor:
+    def add(_logger: object, _method: str, event: EventDict) -> EventDict:
+        event.update(ids())
+        return event
+
+    return add
 
 
 def _as_text(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from msgspec.structs import replace
+from structlog.contextvars import bind_contextvars
 
 from bridge.domain.admission import Admission
 from bridge.domain.answers import PERMIT_EXPIRED, Answer, NotTaken, Refused, Taken
@@ -33,7 +34,7 @@ from bridge.domain.journey.draft import Context, Step
 from bridge.domain.journey.events import event_arrived
 from bridge.domain.journey.signals import signal_arrived
 from bridge.domain.journey.state import Planned, TicketState, view
-from bridge.domain.outcomes import Reason, Verdict
+from bridge.domain.outcomes import GatewayOutcome, Reason, Verdict
 from bridge.domain.policy import JourneyPolicy
 from bridge.domain.record import Record
 from bridge.domain.signals import JourneySignal, LateAnswer, OperatorDecision
@@ -125,11 +126,13 @@ class HandleTicket:
 
     async def arrived(self, arrived: Arrived, table: Table) -> None:
         """Settle one record of a source topic."""
+        bind_contextvars(ticket_id=table_key(arrived.key))
         if not await self._intake.take(arrived, table, self._decide):
             self._schedule_again(table_key(arrived.key), table)
 
     async def woken(self, key: str, table: Table) -> None:
         """Do what is due for a ticket: a retry, a check, a repeat, a forgetting."""
+        bind_contextvars(ticket_id=key)
         try:
             await self._wake(key, table)
         except TableLost:
@@ -271,6 +274,9 @@ class HandleTicket:
             turn.outgoing.append(Outgoing(topic=JOURNEYS, key=turn.key, value=status))
         kept = Kept(seen=turn.kept.seen, at=self._clock.now(), value=turn.ticket)
         await turn.table.write(turn.key, kept, turn.outgoing)
+        for record in turn.outgoing:
+            if isinstance(record.value, GatewayOutcome):
+                _say(record.value)
         turn.kept, turn.outgoing, turn.dirty = kept, [], False
 
     async def _write_or_tell(self, turn: _Turn, sent: Planned, answer: Answer) -> None:
@@ -335,6 +341,22 @@ def _applied(ticket: TicketState, record: Record, context: Context) -> Step:
             return decision_arrived(ticket, record, context)
         case _:
             raise TypeError(f"{type(record).__name__} is not an input of a journey")
+
+
+def _say(outcome: GatewayOutcome) -> None:
+    """One line for each outcome, once it is durable: what an operator follows a ticket by (docs/logging.md)."""
+    entity = None if outcome.entity_id is None else f"{outcome.entity_type}:{outcome.entity_id}"
+    log.info(
+        "outcome",
+        command=outcome.command.value,
+        verdict=outcome.verdict.value,
+        reason=outcome.reason.value,
+        command_id=outcome.command_id,
+        event_id=outcome.event_id,
+        request_id=outcome.request_id,
+        entity_key=entity,
+        http_status=outcome.http_status,
+    )
 
 
 def _supplier(turn: _Turn, planned: Planned) -> str:

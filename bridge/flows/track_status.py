@@ -9,10 +9,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from bridge.domain.entities import SERVICE_PROBLEM, Kci, Observation
 from bridge.domain.policy import TrackingPolicy
 from bridge.domain.record import Record
+from bridge.domain.statuses import StatusTransition
 from bridge.domain.tracking import Folded, TrackedEntity, fold, forget_at, is_tracked, sweep, wake_at
 from bridge.flows.intake import Intake, table_key
 from bridge.ports import Arrived, Clock, Kept, Outgoing, TableLost, TablePartition, Wakes
@@ -52,6 +54,7 @@ class TrackStatus:
 
     async def arrived(self, arrived: Arrived, table: Table) -> None:
         """Settle one record of a source topic."""
+        bind_contextvars(entity_key=table_key(arrived.key))
         if not await self._intake.take(arrived, table, self._decide):
             key = table_key(arrived.key)
             kept = table.get(key)
@@ -60,13 +63,14 @@ class TrackStatus:
 
     async def woken(self, key: str, table: Table) -> None:
         """Ask for an entity that has been silent too long, or forget one that ended long ago."""
+        bind_contextvars(entity_key=key)
         try:
             await self._wake(key, table)
         except TableLost:
             raise
         except Exception:
             # A bug that this entity brings out must not stop the others.
-            log.exception("an entity failed while it went on by itself", key=key, partition=table.number)
+            log.exception("an entity failed while it went on by itself", partition=table.number)
             self._wakes.wake(key, table.number, self._clock.now() + FAILED_WAIT)
 
     async def opened(self, partitions: Iterable[Table]) -> None:
@@ -107,6 +111,8 @@ class TrackStatus:
         folded = fold(kept.value, record, self._policy)
         kept = Kept(seen=kept.seen, at=kept.at, value=folded.state)
         await table.write(key, kept, _records(folded))
+        for transition in folded.transitions:
+            _say(transition)
         self._schedule(key, kept, table)
 
     async def _forget_unused(self, key: str, kept: Kept[TrackedEntity], table: Table) -> None:
@@ -136,3 +142,17 @@ def _records(folded: Folded) -> list[Outgoing]:
     ]
     records += [Outgoing(topic=JOURNEY_SIGNALS, key=signal.ticket_id, value=signal) for signal in folded.signals]
     return records
+
+
+def _say(transition: StatusTransition) -> None:
+    """One line for each transition, once it is durable: what an operator follows an entity by (docs/logging.md)."""
+    log.info(
+        "transition",
+        ticket_id=transition.ticket_id,
+        from_status=transition.from_status,
+        to_status=transition.to_status,
+        move=transition.move.value,
+        applied=transition.applied,
+        source=transition.cause.source.value,
+        cause=transition.cause.id,
+    )

@@ -9,6 +9,7 @@ do not become a hundred requests.
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote_plus, urlencode
@@ -151,7 +152,8 @@ class TokenSource:
     def _fetch_task(self) -> asyncio.Task[Token | NoToken]:
         """The one request under way, or a new one."""
         if self._fetching is None or self._fetching.done():
-            self._fetching = asyncio.create_task(self._fetch(), name="fetch an access token")
+            # In a context of its own: what it logs concerns every ticket, and not the one that came first.
+            self._fetching = asyncio.create_task(self._fetch(), name="fetch an access token", context=Context())
         return self._fetching
 
     async def _fetch(self) -> Token | NoToken:

@@ -81,7 +81,9 @@ class HttpGateway:
             if not limit.expired():
                 raise
             answer = call.cut_short(command)
-        log.info(
+        # One that was taken leads to an outcome, whose line says so; only what did not go well is worth a line here.
+        tell = log.debug if isinstance(answer, Taken) else log.info
+        tell(
             "gateway call",
             command=name_of(command),
             supplier=supplier,

@@ -22,6 +22,7 @@ from bridge.adapters.webhook.auth import Authenticator, Failure, KeysUnavailable
 from bridge.adapters.webhook.limits import Disconnected, FailureLimit, read_body
 from bridge.adapters.webhook.peer import Networks, client_address
 from bridge.adapters.webhook.wire import Answer, AnswerReason, ErrorCode, RawHeaders, Refusal
+from bridge.domain.correlation import ticket_of
 from bridge.domain.dead_letters import QuarantineReason
 from bridge.domain.entities import SERVICE_PROBLEM, SERVICE_TEST, Kci
 from bridge.domain.reading import Unreadable
@@ -29,7 +30,8 @@ from bridge.domain.record import Record
 from bridge.flows.publish_kci import Delivery, PublishKci
 from bridge.ports import Clock, PublishFailed
 
-# An entity type in the log is one of these or OTHER: it is a text from outside.
+# An entity in the log is of one of these types or OTHER: a type is a text from outside.
+OTHER = "OTHER"
 NAMED_ENTITY_TYPES = frozenset((SERVICE_TEST, SERVICE_PROBLEM, "PROVIDE_ORDER", "MODIFY_ORDER", "CEASE_ORDER"))
 LONGEST_LOGGED_ID = 128
 DESCRIPTION_PATH = "/openapi.json"
@@ -200,7 +202,7 @@ class Webhook:
             raise wire.unavailable(
                 AnswerReason.KAFKA_UNAVAILABLE, sentence, retry_after=wire.RETRY_LATER_SECONDS
             ) from error
-        request.entity_type = kci.entity.type
+        request.entity_key = kci.entity.key if kci.entity.type in NAMED_ENTITY_TYPES else OTHER
         # 200, not 204: neither has a body here, but the gateway's own pages know only 200, 201 and 202 (contract 4.2).
         return Answer(status=HTTPStatus.OK, reason=AnswerReason.PUBLISHED)
 
@@ -236,13 +238,15 @@ class Webhook:
         status = None if answer is None else answer.status
         reason = AnswerReason.DISCONNECTED if answer is None else answer.reason
         self._telemetry.request_answered(status, reason, seconds)
-        entity_type = request.entity_type
-        log.info(
+        # What was published is told of again by whoever reads it; only what was refused is worth a line here.
+        tell = log.debug if reason is AnswerReason.PUBLISHED else log.info
+        tell(
             "request answered",
             request_id=_cut(request.request_id),
             conversation_id=_cut(request.conversation_id),
+            ticket_id=ticket_of(_cut(request.conversation_id)),
             delivery=request.id,
-            entity_type=entity_type if entity_type is None or entity_type in NAMED_ENTITY_TYPES else "OTHER",
+            entity_key=request.entity_key,
             status=None if status is None else int(status),
             reason=reason.value,
             seconds=round(seconds, 4),
@@ -263,7 +267,7 @@ class _Request:
         self.conversation_id = wire.header(self.headers, wire.CONVERSATION_ID)
         self.started = time.monotonic()
         self.is_read = False
-        self.entity_type: str | None = None
+        self.entity_key: str | None = None
         self.failure: Failure | None = None
 
 
