@@ -3,9 +3,9 @@ The roles that flows need from the outside world. Each has one real adapter and,
 same suite.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from bridge.domain.answers import Answer
 from bridge.domain.commands import Command
@@ -180,3 +180,53 @@ class Wakes(Protocol):
         Have the key woken at this time, or at an earlier one asked for already. A wake may come late or in vain,
         never early by more than a second.
         """
+
+
+# What settles a record of a source topic, and what does what is due for a key.
+Handle = Callable[[Arrived, TablePartition[T]], Awaitable[None]]
+Woken = Callable[[str, TablePartition[T]], Awaitable[None]]
+# An ASGI application: scope, receive and send.
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Tracing(Protocol):
+    """
+    Makes spans of what passes between the ports, and carries their contexts from record to record (docs/tracing.md).
+
+    Each method takes what does the work and gives what stands in for it. A service that does not trace is given back
+    the same object, so that nothing stands in the way of its work.
+    """
+
+    @property
+    def ids(self) -> Callable[[], Mapping[str, str]] | None:
+        """What tells the log the ids of the current span; None when there never is one."""
+
+    def handling(self, handle: Handle[T]) -> Handle[T]:
+        """Trace each record."""
+
+    def waking(self, woken: Woken[T]) -> Woken[T]:
+        """Trace what wakes lead to."""
+
+    def gateway(
+        self, gateway: Gateway, *, server: tuple[str, int], route: Callable[[Command], tuple[str, str]]
+    ) -> Gateway:
+        """Trace each call. `server` is the gateway's host and port, `route` a command's method and path template."""
+
+    def outbox(self, outbox: Outbox) -> Outbox:
+        """Trace each record that is published."""
+
+    def webhook(self, webhook: Asgi, *, path: str) -> Asgi:
+        """Trace each request; `path` is where KCIs are posted."""
+
+    async def stop(self) -> None:
+        """Let go of what is not sent yet, after a short time for it to be sent."""
+
+
+class TracingTelemetry(Protocol):
+    """What the tracing tells those who watch. It is told from a thread of its own too, and must not block."""
+
+    def spans_exported(self, count: int) -> None:
+        """The collector took them."""
+
+    def spans_dropped(self, count: int, why: str) -> None:
+        """They are lost: `QUEUE_FULL` or `NOT_TAKEN`."""

@@ -28,11 +28,12 @@ from bridge.adapters.streams.lanes import still_going
 from bridge.adapters.streams.table import FencedTable, TableSpec
 from bridge.domain.record import Record
 from bridge.flows.intake import DeadLetterLimit, Intake
-from bridge.ports import Codec
+from bridge.ports import Codec, Tracing
 from bridge.services.codec import codec_for
 from bridge.services.label_sets import closed_sets
 from bridge.services.loop import new_loop
 from bridge.services.start import check_cluster, check_worker
+from bridge.services.tracing import tracing_for
 from bridge.services.watched import Flow, WatchedFlow
 from bridge.settings import Settings
 from bridge.topics import Party, Topics, data_directory, load_topics, physical_name
@@ -52,6 +53,7 @@ class Streaming(Generic[T]):
     codec: Codec
     clock: WallClock
     telemetry: T
+    tracing: Tracing
     stream: StreamService
     lag: LagWatch
     party: Party
@@ -83,11 +85,11 @@ class Streaming(Generic[T]):
         server = management(self)
         watched = WatchedFlow(flow, self.telemetry)
         self.stream.connect(
-            handle=watched.arrived,
-            woken=watched.woken,
+            handle=self.tracing.handling(watched.arrived),
+            woken=self.tracing.waking(watched.woken),
             opened=watched.opened,
             before=[server.start, self._watch, *before],
-            after=[*after, self.lag.stop, server.stop],
+            after=[*after, self.lag.stop, self.tracing.stop, server.stop],
         )
 
     async def _watch(self) -> None:
@@ -125,16 +127,23 @@ def wire(  # noqa: PLR0913  # each is a fact of the service that no other part k
     fault.
     """
     build = version("fibre-fault-bridge")
-    secrets = logging.secrets_in(*(group for group in vars(settings).values()))
-    logging.configure(settings.log, service=party.value, stream=sys.stderr, secrets=secrets)
-    topics = load_topics(data_directory() / "topics.yaml")
     prefix = settings.kafka.topic_prefix
+    topics = load_topics(data_directory() / "topics.yaml")
+    clock = WallClock()
+    watcher = telemetry(CollectorRegistry(), party, closed_sets(topics, party, problem_types), clock.now)
+    tracing = tracing_for(
+        settings.tracing,
+        watcher,
+        service=party.value,
+        version=build,
+        physical=lambda name: physical_name(prefix, name),
+    )
+    secrets = logging.secrets_in(*(group for group in vars(settings).values()))
+    logging.configure(settings.log, service=party.value, stream=sys.stderr, secrets=secrets, trace_ids=tracing.ids)
     group = physical_name(prefix, party.value)
     transactional_id_prefix = f"{group}-"
     codec = asyncio.run(_start(settings, topics, party, group=group, transactional_id_prefix=transactional_id_prefix))
     connection = connection_options(settings.kafka)
-    clock = WallClock()
-    watcher = telemetry(CollectorRegistry(), party, closed_sets(topics, party, problem_types), clock.now)
     logical = {physical_name(prefix, name): name for name in sources}
     longest = max(topic.max_message_bytes for topic in topics.written_by(party))
     fenced = FencedTable(
@@ -173,6 +182,7 @@ def wire(  # noqa: PLR0913  # each is a fact of the service that no other part k
         codec=codec,
         clock=clock,
         telemetry=watcher,
+        tracing=tracing,
         stream=stream,
         lag=lag,
         party=party,

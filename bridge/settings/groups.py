@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from bridge.settings.values import Address, Broken, Group, Networks, Seconds, SecondsOrNone, Servers, Url, Words
+from bridge.settings.values import Address, Broken, Group, Networks, Pairs, Seconds, SecondsOrNone, Servers, Url, Words, pair, pairs
 
 
 class KafkaSecurity(StrEnum):
@@ -321,6 +321,75 @@ class LogSettings(Group):
     )
 
 
+class TracingSettings(Group):
+    """BRIDGE_TRACING_…: where traces go (docs/tracing.md). Without an endpoint nothing is traced."""
+
+    endpoint: Url | None = Field(
+        None,
+        examples=["http://collector:4318/v1/traces"],
+        description="Where spans are sent by OTLP over HTTP (protobuf): the whole URL.",
+    )
+    sampling_ratio: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        examples=["0.1"],
+        description="Share of new traces that is recorded, 0 to 1. A ticket whose producer sent a trace with it follows the producer's choice.",
+    )
+    headers: SecretStr | None = Field(
+        None,
+        examples=["api-key=correct-horse-battery"],
+        description="Headers of each export, such as an API key: `name=value`, separated by commas.",
+    )
+    resource_attributes: Pairs = Field(
+        (),
+        examples=["deployment.environment.name=production"],
+        description="Attributes of every span's resource: `name=value`, separated by commas.",
+    )
+    export_timeout_seconds: Seconds = Field(
+        timedelta(seconds=10),
+        examples=["5"],
+        description="Time for one export with its repetitions; after that its spans are dropped.",
+    )
+    max_queued_spans: int = Field(
+        8192, ge=1, examples=["2048"], description="Spans that wait for their export; more are dropped, and counted."
+    )
+    ca_file: Path | None = Field(
+        None,
+        examples=["/etc/bridge/collector-ca.pem"],
+        description="PEM file of the authorities that sign the collector's certificate; default: those of the Python package certifi.",
+    )
+    client_cert_file: Path | None = Field(
+        None,
+        examples=["/etc/bridge/collector.crt"],
+        description="PEM file of a client certificate, where the collector asks for one.",
+    )
+    client_key_file: Path | None = Field(
+        None, examples=["/etc/bridge/collector.key"], description="PEM file of its key."
+    )
+
+    @property
+    def header_pairs(self) -> dict[str, str]:
+        """The headers by name."""
+        return {} if self.headers is None else pairs(self.headers.get_secret_value())
+
+    @property
+    def resource(self) -> dict[str, str]:
+        """The resource's attributes by name."""
+        return dict(map(pair, self.resource_attributes))
+
+    def rules(self) -> Iterator[Broken]:
+        """As the base class says."""
+        try:
+            _ = self.header_pairs
+        except ValueError as error:
+            yield Broken(("headers",), str(error))
+        if (self.client_cert_file is None) != (self.client_key_file is None):
+            yield Broken(
+                ("client_cert_file", "client_key_file"), "give both client_cert_file and client_key_file, or neither"
+            )
+
+
 class DispatcherSettings(Group):
     """BRIDGE_DISPATCHER_…: how journeys run. Choices left to the tenant by the contract."""
 
@@ -445,6 +514,7 @@ GROUPS: dict[str, type[Group]] = {
     "SCHEMA": SchemaSettings,
     "MANAGEMENT": ManagementSettings,
     "LOG": LogSettings,
+    "TRACING": TracingSettings,
     "DISPATCHER": DispatcherSettings,
     "TRACKER": TrackerSettings,
 }

@@ -26,6 +26,7 @@ from bridge.settings.groups import (
     LogSettings,
     ManagementSettings,
     SchemaSettings,
+    TracingSettings,
     TrackerSettings,
     WebhookSettings,
 )
@@ -65,6 +66,7 @@ class Settings:
     schema: SchemaSettings
     management: ManagementSettings
     log: LogSettings
+    tracing: TracingSettings
     dispatcher: DispatcherSettings
     tracker: TrackerSettings
 

@@ -72,6 +72,31 @@ def _split(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def pair(text: str) -> tuple[str, str]:
+    """
+    The name and the value of `name=value`.
+
+    Raises:
+        ValueError: it is something else; the text is not quoted, since it may be a secret.
+
+    """
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip() or not value.strip():
+        raise ValueError("write name=value, separated by commas")
+    return name.strip(), value.strip()
+
+
+def pairs(text: str) -> dict[str, str]:
+    """The values by name of `name=value`, separated by commas."""
+    return dict(map(pair, _split(text)))
+
+
+def _pairs(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        pair(value)
+    return values
+
+
 def _address(value: str) -> str:
     host, found, port = value.rpartition(":")
     if not found or not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= HIGHEST_PORT:
@@ -130,6 +155,9 @@ def _url(value: str) -> str:
 Seconds = Annotated[timedelta, Kind("number"), BeforeValidator(_number_of_seconds), AfterValidator(_positive)]
 SecondsOrNone = Annotated[timedelta, Kind("number"), BeforeValidator(_number_of_seconds), AfterValidator(_not_negative)]
 Words = Annotated[tuple[str, ...], Kind("list, separated by commas"), BeforeValidator(_words)]
+Pairs = Annotated[
+    tuple[str, ...], Kind("list of name=value, separated by commas"), BeforeValidator(_words), AfterValidator(_pairs)
+]
 Servers = Annotated[
     tuple[str, ...], Kind("list of host:port, separated by commas"), BeforeValidator(_words), AfterValidator(_servers)
 ]

@@ -46,6 +46,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "joserfc": ("bridge.adapters.webhook", "bridge.simulator"),
     "mode": ("bridge.adapters.streams.app", "bridge.adapters.streams.lanes", "bridge.services"),
     "msgspec": ("bridge",),  # the records of the domain are msgspec structures, so all that touch one may use it
+    "opentelemetry": ("bridge.adapters.tracing",),
     "prometheus_client": (
         "bridge.adapters.metrics_reader",
         "bridge.adapters.prometheus",
@@ -58,6 +59,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bridge.services",
     ),  # a secret of the settings is a SecretStr
     "pydantic_core": ("bridge.cli", "bridge.settings"),
+    "requests": ("bridge.adapters.tracing",),  # what OpenTelemetry's exporter sends with
     "rich": ("bridge.cli", "bridge.simulator"),
     "starlette": WEB,
     # Configured in bridge.adapters.logging alone.

@@ -23,7 +23,7 @@ from bridge.domain.statuses import ActionRequired, EntityStatus, StatusTransitio
 from bridge.domain.tickets import FaultTicketEvent, TicketEvent
 from tests.builders import a_report, a_test_request, an_event
 from tests.integration.running_services import BRIDGE, PASSWORD, USER, RunningServices, run_command
-from tests.integration.topic_watch import CODEC, Seen, TopicWatch
+from tests.integration.topic_watch import CODEC, Headers, Seen, TopicWatch
 
 __all__ = ["BRIDGE", "BridgeUnderTest", "Ticket", "run_command"]
 
@@ -88,17 +88,16 @@ class BridgeUnderTest(RunningServices):
         self.tell(ticket, a_test_request(service_id=ticket.service_id, **changes))
         return ticket
 
-    def tell(self, ticket: Ticket, *contents: TicketEvent) -> list[FaultTicketEvent]:
+    def tell(self, ticket: Ticket, *contents: TicketEvent, headers: Headers = ()) -> list[FaultTicketEvent]:
         """Publish events of one ticket, in this order."""
         events = [an_event(content, ticket_id=ticket.id) for content in contents]
-        self.send(events)
+        self.send(events, headers)
         return events
 
-    def send(self, events: Iterable[FaultTicketEvent]) -> None:
+    def send(self, events: Iterable[FaultTicketEvent], headers: Headers = ()) -> None:
         """Publish ticket events, as the provider's ticketing system does."""
-        self.write(
-            "fault-tickets", [(event.ticket_id.encode(), CODEC.encode("fault-tickets", event)) for event in events]
-        )
+        records = [(event.ticket_id.encode(), CODEC.encode("fault-tickets", event)) for event in events]
+        self.write("fault-tickets", records, headers)
 
     def decide(self, ticket: Ticket, command_id: str, choice: Choice) -> None:
         """Publish what a person decided about a command whose outcome is UNKNOWN, as `bridge journeys resolve` does."""
@@ -114,9 +113,11 @@ class BridgeUnderTest(RunningServices):
         )
         self.write("operator-decisions", [(ticket.id.encode(), CODEC.encode("operator-decisions", decision))])
 
-    def write(self, topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> list[tuple[int, int]]:
+    def write(
+        self, topic: str, records: Iterable[tuple[bytes | None, bytes]], headers: Headers = ()
+    ) -> list[tuple[int, int]]:
         """Write raw records of (key, value); return the partition and the offset of each."""
-        return self._watch.publish(topic, records)
+        return self._watch.publish(topic, records, headers)
 
     # -- the gateway's side
 

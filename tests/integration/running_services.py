@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+import httpx
+
 from bridge.sandbox.ports import free_port
 from bridge.sandbox.processes import Child, Fleet, Program
 from tests.integration.simulated_gateway import SimulatedGateway
@@ -127,6 +129,10 @@ class RunningServices:
             name: "\n".join(line[:LOG_LINE_LENGTH] for line in self.log(name).splitlines()[-LOG_TAIL_LINES:])
             for name in self.children
         }
+
+    def metrics(self, name: str) -> str:
+        """The metrics of a process as they are now."""
+        return httpx.get(f"http://127.0.0.1:{self._port(name)}/metrics", timeout=10, trust_env=False).text
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command of the bridge, as a person would, and wait for its end."""

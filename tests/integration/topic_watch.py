@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +19,7 @@ from bridge.schemas import load_schemas
 from bridge.topics import data_directory, load_topics
 
 T = TypeVar("T")
+Headers = Sequence[tuple[str, bytes]]
 
 TOPICS = load_topics(data_directory() / "topics.yaml")
 CODEC = AvroCodec(TOPICS, load_schemas(data_directory() / "schemas"))
@@ -54,6 +55,7 @@ class Seen:
     key: str
     value: Record | None
     raw: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class TopicWatch:
@@ -105,9 +107,11 @@ class TopicWatch:
             assert time.monotonic() < deadline, f"the watch does not reach the ends of {behind}"
             time.sleep(0.02)
 
-    def publish(self, topic: str, records: Iterable[tuple[bytes | None, bytes]]) -> list[tuple[int, int]]:
-        """Write records of (key, value) in their order; return the partition and the offset of each."""
-        return self._run(self._publish(self._prefix + topic, list(records)), STEP)
+    def publish(
+        self, topic: str, records: Iterable[tuple[bytes | None, bytes]], headers: Headers = ()
+    ) -> list[tuple[int, int]]:
+        """Write records of (key, value) in their order, with these headers; return partition and offset of each."""
+        return self._run(self._publish(self._prefix + topic, list(records), headers), STEP)
 
     def _check(self) -> None:
         if self._reading is not None and self._reading.done():
@@ -164,6 +168,7 @@ class TopicWatch:
             key=(message.key or b"").decode(),
             value=None if message.value is None else await _value(topic, message.value),
             raw=message.value,
+            headers=tuple(message.headers),
         )
 
     async def _ends(self) -> dict[TopicPartition, int]:
@@ -178,8 +183,10 @@ class TopicWatch:
                 if end > 0 and await self._consumer.position(partition) < end
             ]
 
-    async def _publish(self, topic: str, records: list[tuple[bytes | None, bytes]]) -> list[tuple[int, int]]:
-        sent = [await self._producer.send(topic, value, key=key) for key, value in records]
+    async def _publish(
+        self, topic: str, records: list[tuple[bytes | None, bytes]], headers: Headers
+    ) -> list[tuple[int, int]]:
+        sent = [await self._producer.send(topic, value, key=key, headers=list(headers)) for key, value in records]
         written = [await future for future in sent]
         return [(each.partition, each.offset) for each in written]
 

@@ -47,3 +47,15 @@ def _checked(variable: str, text: str) -> str:
     if place.query or place.fragment:
         raise ProfileError(f"{variable}: give it without a query and a fragment; paths are put behind it")
     return text.rstrip("/")
+
+
+def address(settings: GatewaySettings) -> tuple[str, int]:
+    """
+    The gateway's host and port.
+
+    Raises:
+        ProfileError: as `endpoints`.
+
+    """
+    url = httpx.URL(endpoints(settings).base_url)
+    return url.host, url.port or {"http": 80, "https": 443}[url.scheme]

@@ -186,3 +186,9 @@ OPERATIONS: Mapping[type[Record], Operation] = {
     FetchTest: Operation("GET", "/service-tests/{id}", _read_test, "service_test_id", body=False),
     FetchProblem: Operation("GET", "/service-problems/{id}", _read_problem, "service_problem_id", body=False),
 }
+
+
+def route(command: Command) -> tuple[str, str]:
+    """The method of a command's request, and its path under the base URL as a template."""
+    operation = OPERATIONS[type(command)]
+    return operation.method, operation.path

@@ -68,6 +68,11 @@ LOOP_LAG = _histogram(
     ALL,
 )
 
+SPANS_EXPORTED = _counter("bridge_spans_exported_total", "Spans of traces that the collector took.", ALL)
+SPANS_DROPPED = _counter(
+    "bridge_spans_dropped_total", "Spans of traces that are lost; the work that they tell of is not.", ALL, by.LOST
+)
+
 # -- Kafka, on the way out
 PUBLISH_SECONDS = _histogram(
     "bridge_publish_seconds",

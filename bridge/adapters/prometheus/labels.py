@@ -71,6 +71,15 @@ class Due(StrEnum):
     NO_TIME = "NO_TIME"
 
 
+class Lost(StrEnum):
+    """Why spans did not reach the collector."""
+
+    # More of them waited than BRIDGE_TRACING_MAX_QUEUED_SPANS.
+    QUEUE_FULL = "QUEUE_FULL"
+    # The collector did not take them in time.
+    NOT_TAKEN = "NOT_TAKEN"
+
+
 class Label(NamedTuple):
     """A label's name and its values: all of them, or which set holds them."""
 
@@ -122,4 +131,5 @@ ACTION = Label("action", ACTIONS)
 DUE = Label("due", _all(Due))
 CODE = Label("code", CODES)
 ANSWER_REASON = Label("reason", Known.ANSWER_REASONS)
+LOST = Label("why", _all(Lost))
 FAILURE = Label("why", Known.AUTHENTICATION_FAILURES)

@@ -26,10 +26,20 @@ class ServiceTelemetry:
         meters.gauge(of.BUILD_INFO, initial=())(party.value, *sets[Known.VERSION]).set(1)
         self._loop_lag = meters.histogram(of.LOOP_LAG)()
         self._records_published = meters.counter(of.RECORDS_PUBLISHED)
+        self._spans_exported = meters.counter(of.SPANS_EXPORTED)()
+        self._spans_dropped = meters.counter(of.SPANS_DROPPED)
 
     def exposition(self) -> tuple[str, bytes]:
         """The media type and the text of all metrics as they are now."""
         return CONTENT_TYPE_LATEST, generate_latest(self._meters.registry)
+
+    def spans_exported(self, count: int) -> None:
+        """The collector took spans."""
+        self._spans_exported.inc(count)
+
+    def spans_dropped(self, count: int, why: str) -> None:
+        """Spans are lost."""
+        self._spans_dropped(why).inc(count)
 
     async def watch_loop(self) -> None:
         """Look at the event loop for ever."""

@@ -10,6 +10,8 @@ from datetime import timedelta
 
 from bridge.adapters.clock import uptime
 from bridge.adapters.gateway.client import HttpGateway
+from bridge.adapters.gateway.profiles import address
+from bridge.adapters.gateway.wire import route
 from bridge.adapters.kafka_connection import connection_options
 from bridge.adapters.kafka_outbox import KafkaOutbox
 from bridge.adapters.prometheus import DispatcherTelemetry, SupplierState, TokenState
@@ -41,7 +43,7 @@ PERMIT_SHARE = 0.5
 
 def main(environ: Mapping[str, str]) -> int:
     """Run the dispatcher until it is told to stop."""
-    settings = read(environ, "KAFKA", "SCHEMA", "GATEWAY", "DISPATCHER", "MANAGEMENT", "LOG")
+    settings = read(environ, "KAFKA", "SCHEMA", "GATEWAY", "DISPATCHER", "MANAGEMENT", "LOG", "TRACING")
     policy = journey_policy(settings.dispatcher)
     check(settings, policy)
     streaming = wire(
@@ -55,6 +57,7 @@ def main(environ: Mapping[str, str]) -> int:
         telemetry=DispatcherTelemetry,
         problem_types=policy.problem_types,
     )
+    tracing = streaming.tracing
     gateway = HttpGateway(settings.gateway, streaming.clock)
     admission = Admission(admission_policy(settings.gateway))
     outbox = outbox_of(streaming)
@@ -64,9 +67,11 @@ def main(environ: Mapping[str, str]) -> int:
     )
     flow = HandleTicket(
         intake=streaming.intake(key_of=ticket_of, dead_letters_per_minute=settings.dispatcher.dead_letters_per_minute),
-        gateway=TimedGateway(gateway, streaming.telemetry),
+        gateway=tracing.gateway(
+            TimedGateway(gateway, streaming.telemetry), server=address(settings.gateway), route=route
+        ),
         admission=admission,
-        outbox=outbox,
+        outbox=tracing.outbox(outbox),
         wakes=streaming.stream,
         clock=streaming.clock,
         telemetry=streaming.telemetry,

@@ -21,12 +21,14 @@ from bridge.adapters.webhook.limits import FailureLimit
 from bridge.adapters.webhook.server import Webhook, WebhookLimits
 from bridge.adapters.webhook.wire import refuse_bytes
 from bridge.flows.publish_kci import PublishKci
+from bridge.ports import Asgi, Tracing
 from bridge.services.ingester.authentication import authenticator_for
 from bridge.services.ingester.connecting import ConnectingOutbox
 from bridge.services.label_sets import closed_sets
 from bridge.services.loop import new_loop
+from bridge.services.tracing import tracing_for
 from bridge.settings import Settings, SettingsError, WebhookSettings, read
-from bridge.topics import Party, Topics, data_directory, load_topics
+from bridge.topics import Party, Topics, data_directory, load_topics, physical_name
 
 SERVICE = Party.INGESTER.value
 # What a quarantined record holds beside the body: headers, reason and the record's own frame.
@@ -44,14 +46,28 @@ def main(environ: Mapping[str, str]) -> int:
         TopicsError: the cluster's topics are not those of topics.yaml.
 
     """
-    settings = read(environ, "KAFKA", "WEBHOOK", "SCHEMA", "MANAGEMENT", "LOG")
+    settings = read(environ, "KAFKA", "WEBHOOK", "SCHEMA", "MANAGEMENT", "LOG", "TRACING")
     topics = load_topics(data_directory() / "topics.yaml")
     check(settings.webhook, topics)
+    telemetry = IngesterTelemetry(
+        CollectorRegistry(), Party.INGESTER, closed_sets(topics, Party.INGESTER), WallClock().now
+    )
+    tracing = tracing_for(
+        settings.tracing,
+        telemetry,
+        service=SERVICE,
+        version=version("fibre-fault-bridge"),
+        physical=lambda name: physical_name(settings.kafka.topic_prefix, name),
+    )
     logging.configure(
-        settings.log, service=SERVICE, stream=sys.stderr, secrets=logging.secrets_in(*vars(settings).values())
+        settings.log,
+        service=SERVICE,
+        stream=sys.stderr,
+        secrets=logging.secrets_in(*vars(settings).values()),
+        trace_ids=tracing.ids,
     )
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(serve(settings, topics))
+        runner.run(serve(settings, topics, telemetry, tracing))
     return 0
 
 
@@ -71,16 +87,13 @@ def check(settings: WebhookSettings, topics: Topics) -> None:
         raise SettingsError([problem])
 
 
-async def serve(settings: Settings, topics: Topics) -> None:
+async def serve(settings: Settings, topics: Topics, telemetry: IngesterTelemetry, tracing: Tracing) -> None:
     """Listen first and connect then, so that a delivery meets a 503 that it can repeat, and never a closed port."""
     stopping = _signals()
-    telemetry = IngesterTelemetry(
-        CollectorRegistry(), Party.INGESTER, closed_sets(topics, Party.INGESTER), WallClock().now
-    )
     async with authenticator_for(settings.webhook, WallClock()) as authenticator:
         outbox = ConnectingOutbox(settings, topics, telemetry)
         webhook = Webhook(
-            PublishKci(outbox, service=SERVICE, version=version("fibre-fault-bridge")),
+            PublishKci(tracing.outbox(outbox), service=SERVICE, version=version("fibre-fault-bridge")),
             authenticator,
             FailureLimit(settings.webhook.auth_failures_per_minute, time.monotonic),
             WallClock(),
@@ -93,7 +106,7 @@ async def serve(settings: Settings, topics: Topics) -> None:
             trusted_proxies=settings.webhook.trusted_proxies,
             new_id=lambda: str(uuid.uuid4()),
         )
-        server = _webhook_server(webhook, settings.webhook)
+        server = _webhook_server(tracing.webhook(webhook, path=settings.webhook.path), settings.webhook)
         servers = (server, _management_server(server, outbox, telemetry, settings))
         loop_watch = asyncio.create_task(telemetry.watch_loop(), name="loop watch")
         try:
@@ -105,6 +118,7 @@ async def serve(settings: Settings, topics: Topics) -> None:
             # The webhook first: what it still answers needs the outbox, and readiness is told to the end.
             await servers[0].stop()
             await outbox.stop()
+            await tracing.stop()
             await servers[1].stop()
             loop_watch.cancel()
 
@@ -135,7 +149,7 @@ def _limits(settings: WebhookSettings) -> WebhookLimits:
     )
 
 
-def _webhook_server(webhook: Webhook, settings: WebhookSettings) -> AsgiServer:
+def _webhook_server(webhook: Asgi, settings: WebhookSettings) -> AsgiServer:
     return AsgiServer(
         webhook,
         settings.listen,

@@ -14,7 +14,7 @@ from bridge.topics import Party
 
 def main(environ: Mapping[str, str]) -> int:
     """Run the tracker until it is told to stop."""
-    settings = read(environ, "KAFKA", "SCHEMA", "TRACKER", "MANAGEMENT", "LOG")
+    settings = read(environ, "KAFKA", "SCHEMA", "TRACKER", "MANAGEMENT", "LOG", "TRACING")
     streaming = wire(
         settings,
         Party.TRACKER,
