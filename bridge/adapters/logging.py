@@ -55,8 +55,12 @@ PERSONAL_NAMES = frozenset(
         *("body", "payload", "content", "data", "value", "values", "entity", "kci", "record", "headers"),
     }
 )
+# The fields that each line has, in the order in which it shows them; the others follow as they were given.
+FIRST = ("timestamp", "level", "service", "event")
+# httpx tells of each request with its URL at INFO: what there is to tell of a call, the bridge's own lines do.
+QUIET = ("httpx", "httpcore")
 # Libraries whose DEBUG lines show the bytes of records (aiokafka's producer logs key and value).
-TALKATIVE = ("aiokafka", "faust", "mode", "httpx", "httpcore", "asyncio", "uvicorn", "urllib3", "opentelemetry")
+TALKATIVE = ("aiokafka", "faust", "mode", "asyncio", "uvicorn", "urllib3", "opentelemetry", *QUIET)
 # Where exceptions come from whose texts hold no data of records; of any other, but the operating system's, only the
 # type is shown.
 SPEAKABLE = ("bridge.", "aiokafka.errors", "ssl", "httpx")
@@ -112,6 +116,7 @@ def configure(
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             describe_exception,
             Guard(secrets),
+            _in_order,
             _renderer(settings, stream),
         ],
     )
@@ -125,7 +130,7 @@ def configure(
     for name in TALKATIVE:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
-        logger.setLevel(max(root.level, logging.INFO))
+        logger.setLevel(max(root.level, logging.WARNING if name in QUIET else logging.INFO))
 
 
 def secrets_in(*groups: Group) -> tuple[str, ...]:
@@ -260,6 +265,12 @@ def _traced(ids: Callable[[], Mapping[str, str]]) -> Processor:
         return event
 
     return add
+
+
+def _in_order(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """What a reader looks for first comes first; what is not known is not there."""
+    first = {name: event[name] for name in FIRST if name in event}
+    return first | {name: value for name, value in event.items() if value is not None and name not in first}
 
 
 def _as_text(_logger: object, _method: str, event: EventDict) -> EventDict:
