@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 KINDS = {1: "INTERNAL", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
@@ -37,11 +38,14 @@ class Seen:
 
 
 class OtlpSink:
-    """Listens on a port of 127.0.0.1 while it is open."""
+    """
+    Listens on a port of 127.0.0.1 while it is open; it can be told to answer another status, and to give a collector
+    (`also_to`, an OTLP endpoint) what it takes.
+    """
 
-    def __init__(self, port: int, status: int = 200) -> None:
+    def __init__(self, port: int, also_to: str | None = None) -> None:
         self.url = f"http://127.0.0.1:{port}/v1/traces"
-        self.status = status
+        self.status = 200
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         sink = self
@@ -54,6 +58,8 @@ class OtlpSink:
                 if sink.status == 200:
                     sink.headers.append({name.lower(): value for name, value in self.headers.items()})
                     sink.bodies.append(body)
+                    if also_to is not None:
+                        pass_on(also_to, body)
                 self.send_response(sink.status)
                 self.send_header("content-length", "0")
                 self.end_headers()
@@ -74,6 +80,13 @@ class OtlpSink:
     def spans(self) -> list[Seen]:
         """Every span so far, in the order of their starts."""
         return sorted((span for body in list(self.bodies) for span in _read(body)), key=lambda span: span.start)
+
+
+def pass_on(url: str, body: bytes) -> None:
+    """Give a collector what came in."""
+    httpx.post(
+        url, content=body, headers={"content-type": "application/x-protobuf"}, trust_env=False
+    ).raise_for_status()
 
 
 def _read(body: bytes) -> Iterable[Seen]:

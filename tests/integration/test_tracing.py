@@ -25,6 +25,7 @@ PROVIDER = (TRACE, "00f067aa0ba902b7")
 UNSAMPLED = "0af7651916cd43dd8448eb211c80319c"
 EXPORT_SECONDS = 20.0
 STOP_SECONDS = 12.0
+BEGIN, END = "<!-- trace:begin -->\n", "<!-- trace:end -->\n"
 STREAMING = ("dispatcher", "tracker")
 
 
@@ -52,7 +53,8 @@ def bridge(running_bridge: RunningBridge, port: int) -> BridgeUnderTest:
 
 @pytest.fixture
 def sink(port: int) -> Iterator[OtlpSink]:
-    sink = OtlpSink(port)
+    # A real collector, such as Jaeger, can be shown the same spans.
+    sink = OtlpSink(port, os.environ.get("TRACE_ALSO_TO"))
     yield sink
     sink.close()
 
@@ -87,7 +89,9 @@ def test_a_collector_that_is_away_costs_spans_and_nothing_else(bridge: BridgeUnd
     bridge.restart("tracker")
 
 
-def test_the_trace_of_a_ticket_is_whole_across_waits_and_restarts(bridge: BridgeUnderTest, sink: OtlpSink) -> None:
+def test_the_trace_of_a_ticket_is_whole_across_waits_and_restarts(
+    bridge: BridgeUnderTest, sink: OtlpSink, pytestconfig: pytest.Config
+) -> None:
     ticket = bridge.ticket("HAPPY_PATH")
     headers = [*traceparent(PROVIDER), ("tracestate", b"vendor=1")]
     bridge.tell(ticket, a_report(service_id=ticket.service_id), headers=headers)
@@ -134,7 +138,7 @@ def test_the_trace_of_a_ticket_is_whole_across_waits_and_restarts(bridge: Bridge
     assert_the_logs_name_the_trace(bridge, ticket)
     assert {header["api-key"] for header in sink.headers} == {"tracing-secret"}
     assert_nothing_personal(sink)
-    keep(drawn(spans, TRACE))
+    keep(pytestconfig.rootpath, drawn(spans, TRACE))
 
 
 def test_a_ticket_whose_producer_does_not_sample_is_not_exported(bridge: BridgeUnderTest, sink: OtlpSink) -> None:
@@ -217,7 +221,10 @@ def assert_nothing_personal(sink: OtlpSink) -> None:
     assert [word for word in PERSONAL if word.encode() in everything] == []
 
 
-def keep(tree: str) -> None:
-    """With KEEP_TRACE=FILE the tree of the trace is written there: docs/evidence/trace.txt is made so."""
+def keep(root: Path, tree: str) -> None:
+    """With KEEP_TRACE=1 the tree of the trace is written into docs/tracing.md."""
     if "KEEP_TRACE" in os.environ:
-        Path(os.environ["KEEP_TRACE"]).write_text(tree, encoding="utf-8")
+        page = root / "docs" / "tracing.md"
+        before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        page.write_text(f"{before}{BEGIN}```\n{tree}```\n{END}{after}", encoding="utf-8")

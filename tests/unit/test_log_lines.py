@@ -17,7 +17,7 @@ from bridge.settings import LogSettings
 from tests.builders import NOW, PERSONAL, TICKET, a_problem, a_report
 from tests.fakes import ScriptedGateway
 from tests.unit.flows.dispatcher import Dispatcher
-from tests.unit.flows.test_track_status import Tracker
+from tests.unit.flows.tracker import Tracker
 from tests.webhook_doubles import HEADERS, Bench
 
 BEGIN, END = "<!-- lines:begin -->\n", "<!-- lines:end -->\n"
@@ -34,7 +34,7 @@ class Written:
     def by(self, service: str, **settings: str) -> None:
         """From now on the lines are this service's."""
         structlog.contextvars.clear_contextvars()
-        configure(LogSettings(**settings), service=service, stream=self._stream)  # type: ignore[arg-type]  # all of them are texts
+        configure(LogSettings(**settings), service=service, stream=self._stream)
 
     @property
     def text(self) -> str:
