@@ -6,17 +6,17 @@ no harm. A new service is a new entry here, and one under `services` in values.y
 {{- define "bridge.catalogue" -}}
 dispatcher:
   steps: [[run, dispatcher]]
-  reads: [KAFKA, SCHEMA, GATEWAY, DISPATCHER, MANAGEMENT, LOG]
+  reads: [KAFKA, SCHEMA, GATEWAY, DISPATCHER, MANAGEMENT, LOG, TRACING]
   ports: {management: 9090}
   probes: {port: management, live: /live, ready: /ready}
 ingester:
   steps: [[run, ingester]]
-  reads: [KAFKA, WEBHOOK, SCHEMA, MANAGEMENT, LOG]
+  reads: [KAFKA, WEBHOOK, SCHEMA, MANAGEMENT, LOG, TRACING]
   ports: {management: 9090, webhook: 8080}
   probes: {port: management, live: /live, ready: /ready}
 tracker:
   steps: [[run, tracker]]
-  reads: [KAFKA, SCHEMA, TRACKER, MANAGEMENT, LOG]
+  reads: [KAFKA, SCHEMA, TRACKER, MANAGEMENT, LOG, TRACING]
   ports: {management: 9090}
   probes: {port: management, live: /live, ready: /ready}
 simulator:

@@ -9,7 +9,7 @@
 {{- end -}}
 {{- $_ := set $places "kafka" (concat $ports .root.Values.networkPolicy.kafkaPorts) -}}
 {{- end -}}
-{{- $called := dict "gateway" (list "BRIDGE_GATEWAY_BASE_URL" "BRIDGE_GATEWAY_TOKEN_URL" "BRIDGE_WEBHOOK_JWKS_URL") "registry" (list "BRIDGE_SCHEMA_REGISTRY_URL") "webhook" (list "SIMULATOR_WEBHOOK_URL") -}}
+{{- $called := dict "gateway" (list "BRIDGE_GATEWAY_BASE_URL" "BRIDGE_GATEWAY_TOKEN_URL" "BRIDGE_WEBHOOK_JWKS_URL") "registry" (list "BRIDGE_SCHEMA_REGISTRY_URL") "tracing" (list "BRIDGE_TRACING_ENDPOINT") "webhook" (list "SIMULATOR_WEBHOOK_URL") -}}
 {{- range $place, $variables := $called -}}
 {{- $ports := list -}}
 {{- range $variables -}}

@@ -70,9 +70,9 @@ def environment(objects: Objects, service: str, folder: Path) -> dict[str, str]:
 
 
 GROUPS = {
-    "dispatcher": ("KAFKA", "SCHEMA", "GATEWAY", "DISPATCHER", "MANAGEMENT", "LOG"),
-    "ingester": ("KAFKA", "WEBHOOK", "SCHEMA", "MANAGEMENT", "LOG"),
-    "tracker": ("KAFKA", "SCHEMA", "TRACKER", "MANAGEMENT", "LOG"),
+    "dispatcher": ("KAFKA", "SCHEMA", "GATEWAY", "DISPATCHER", "MANAGEMENT", "LOG", "TRACING"),
+    "ingester": ("KAFKA", "WEBHOOK", "SCHEMA", "MANAGEMENT", "LOG", "TRACING"),
+    "tracker": ("KAFKA", "SCHEMA", "TRACKER", "MANAGEMENT", "LOG", "TRACING"),
 }
 
 
