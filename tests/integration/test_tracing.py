@@ -207,9 +207,10 @@ def assert_the_records_carry_the_trace(bridge: BridgeUnderTest, ticket: Ticket) 
 
 
 def assert_the_logs_name_the_trace(bridge: BridgeUnderTest, ticket: Ticket) -> None:
+    lines = [json.loads(line) for line in bridge.logs().splitlines() if line.startswith("{")]
+    about = [line for line in lines if line.get("ticket_id") == ticket.id]
     for service, event in (("dispatcher", "outcome"), ("tracker", "transition")):
-        lines = [json.loads(line) for line in bridge.log(service).splitlines() if line.startswith("{")]
-        mine = [line for line in lines if line.get("ticket_id") == ticket.id and line["event"] == event]
+        mine = [line for line in about if (line["service"], line["event"]) == (service, event)]
         assert mine, service
         assert {line["conversation_id"] for line in mine} == {ticket.conversation_id}
         assert TRACE in {line["trace_id"] for line in mine}
