@@ -29,9 +29,9 @@ from bridge.topics import Party, Topics, TopicsError, data_directory, load_topic
 
 # The groups that each service reads.
 GROUPS_OF = {
-    Party.DISPATCHER: ("KAFKA", "SCHEMA", "GATEWAY", "DISPATCHER", "MANAGEMENT", "LOG"),
-    Party.INGESTER: ("KAFKA", "WEBHOOK", "SCHEMA", "MANAGEMENT", "LOG"),
-    Party.TRACKER: ("KAFKA", "SCHEMA", "TRACKER", "MANAGEMENT", "LOG"),
+    Party.DISPATCHER: ("KAFKA", "SCHEMA", "GATEWAY", "DISPATCHER", "MANAGEMENT", "LOG", "TRACING"),
+    Party.INGESTER: ("KAFKA", "WEBHOOK", "SCHEMA", "MANAGEMENT", "LOG", "TRACING"),
+    Party.TRACKER: ("KAFKA", "SCHEMA", "TRACKER", "MANAGEMENT", "LOG", "TRACING"),
 }
 CERTIFICATES = (
     ("kafka", "ssl_ca_file"),

@@ -11,7 +11,20 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from bridge.settings.values import Address, Broken, Group, Networks, Pairs, Seconds, SecondsOrNone, Servers, Url, Words, pair, pairs
+from bridge.settings.values import (
+    Address,
+    Broken,
+    Group,
+    Networks,
+    Pairs,
+    Seconds,
+    SecondsOrNone,
+    Servers,
+    Url,
+    Words,
+    pair,
+    pairs,
+)
 
 
 class KafkaSecurity(StrEnum):

@@ -57,5 +57,5 @@ def address(settings: GatewaySettings) -> tuple[str, int]:
         ProfileError: as `endpoints`.
 
     """
-    url = httpx.URL(endpoints(settings).base_url)
-    return url.host, url.port or {"http": 80, "https": 443}[url.scheme]
+    url = urlsplit(endpoints(settings).base_url)
+    return url.hostname or "", url.port or {"http": 80, "https": 443}[url.scheme]
