@@ -61,6 +61,17 @@ def test_opens_them_to_whom_the_values_name(render: Render) -> None:
     assert kafka["to"] == [{"ipBlock": {"cidr": "10.20.0.0/16"}}]
 
 
+def test_helm_test_checks_each_service_with_its_own_settings(render: Render) -> None:
+    objects = render("production")
+
+    for service in ("dispatcher", "ingester", "tracker"):
+        (container,) = objects["Pod", f"{service}-check"]["spec"]["containers"]
+        (running,) = objects["Deployment", service]["spec"]["template"]["spec"]["containers"]
+        assert container["args"] == ["config", "check", "--service", service, "--connect"]
+        assert container["envFrom"] == running["envFrom"]
+        assert container["volumeMounts"] == running["volumeMounts"]
+
+
 def test_the_pod_of_helm_test_may_call_what_its_service_calls(render: Render) -> None:
     objects = render("production")
     component = objects["Pod", "tracker-check"]["metadata"]["labels"]["app.kubernetes.io/component"]
