@@ -283,7 +283,7 @@ def _as_text(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _renderer(settings: LogSettings, stream: TextIO) -> Processor:
-    if settings.format == "console":
+    if settings.format == "console" or (settings.format == "auto" and stream.isatty()):
         console = structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
         )

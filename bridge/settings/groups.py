@@ -319,8 +319,9 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How a line is written."""
+    """How a line is written; `auto` is for people at a terminal, and JSON anywhere else."""
 
+    AUTO = "auto"
     JSON = "json"
     CONSOLE = "console"
 
@@ -330,7 +331,9 @@ class LogSettings(Group):
 
     level: LogLevel = Field(LogLevel.INFO, examples=["DEBUG"], description="DEBUG, INFO, WARNING or ERROR.")
     format: LogFormat = Field(
-        LogFormat.JSON, examples=["console"], description="`json` (one object a line) or `console`."
+        LogFormat.AUTO,
+        examples=["json"],
+        description="`json` (one object a line), `console` (for people), or `auto`: `console` if standard error is a terminal.",
     )
 
 

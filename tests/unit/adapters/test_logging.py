@@ -247,6 +247,28 @@ def test_the_level_is_kept(log: Log) -> None:
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["loud"]
 
 
+class Terminal(StringIO):
+    """What says that a person reads it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("chosen", "stream", "is_json"),
+    [("auto", StringIO, True), ("auto", Terminal, False), ("json", Terminal, True), ("console", StringIO, False)],
+)
+def test_a_terminal_gets_text_unless_json_is_asked_for(
+    log: Log, chosen: str, stream: type[StringIO], *, is_json: bool
+) -> None:
+    written = stream()
+    configure(LogSettings.model_validate({"format": chosen}), service="ingester", stream=written)
+
+    structlog.get_logger("bridge.x").info("hello")
+
+    assert written.getvalue().startswith("{") is is_json
+
+
 def test_a_console_gets_plain_lines_under_the_same_rules(log: Log) -> None:
     stream = StringIO()
     configure(LogSettings(format="console"), service="ingester", stream=stream, secrets=[SECRET])
