@@ -96,8 +96,8 @@ class ScriptedGateway:
             await step.release.wait()
         answer = self._take(command)
         if isinstance(step, TakenButLost):
-            return Ambiguous(reason=Reason.NO_ANSWER, why="DISCONNECTED")
-        return answer
+            answer = Ambiguous(reason=Reason.NO_ANSWER, why="DISCONNECTED")
+        return msgspec.structs.replace(answer, request_id=request_id)
 
     def _take(self, command: Command) -> Answer:
         found = self._found(command)

@@ -33,7 +33,10 @@ class Full(StrEnum):
 
 
 class Admitted(Record, frozen=True, kw_only=True):
-    """The call may start; it counts as in flight until `finished`. A probe is the one call that tries a broken way."""
+    """
+    The call may start; it counts as in flight until `finished` or `withdrawn`. A probe is the one call that tries a
+    broken way.
+    """
 
     probe: bool = False
 
@@ -95,14 +98,15 @@ class Admission:
         return Admitted(probe=breakers.position(self._policy.breaker, state.breaker, now) is Position.HALF_OPEN)
 
     def finished(self, supplier: str, now: float, *, ok: bool) -> None:
-        """A call that was admitted is over; `ok` as `breaker.is_failure` tells it of the answer."""
-        state = self._state(supplier, now)
-        if not state.in_flight:
-            raise ValueError("finished without admit: each admitted call must be finished exactly once")
-        state.in_flight -= 1
-        self._in_flight -= 1
+        """A call that was admitted is over; `ok` as `breaker.went_well` tells it of the answer."""
+        state = self._left(supplier, now)
         step = breakers.succeeded if ok else breakers.failed
         state.breaker = step(self._policy.breaker, state.breaker, now)
+
+    def withdrawn(self, supplier: str, now: float) -> None:
+        """A call that was admitted was not made, or says nothing of the way: if it was the probe, another may go."""
+        state = self._left(supplier, now)
+        state.breaker = breakers.withdrawn(self._policy.breaker, state.breaker, now)
 
     def hold(self, supplier: str, until: float) -> None:
         """The gateway gave a Retry-After: nothing is admitted for this supplier before then."""
@@ -123,6 +127,14 @@ class Admission:
             return self._in_flight
         state = self._suppliers.get(supplier)
         return state.in_flight if state else 0
+
+    def _left(self, supplier: str, now: float) -> _Supplier:
+        state = self._state(supplier, now)
+        if not state.in_flight:
+            raise ValueError("finished without admit: each admitted call must be finished exactly once")
+        state.in_flight -= 1
+        self._in_flight -= 1
+        return state
 
     def _closed_until(self, state: _Supplier, now: float) -> float | None:
         open_until = breakers.closed_until(self._policy.breaker, state.breaker, now)

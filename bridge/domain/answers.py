@@ -2,8 +2,10 @@
 What the gateway client can say of one call: a closed set, decided by one table in `bridge.adapters.gateway.errors`.
 
 The distinction that matters is between `NotTaken` (the gateway certainly did not take the command, so it may be sent
-again) and
-`Ambiguous` (it may have, so it must not).
+again) and `Ambiguous` (it may have, so it must not).
+
+Each carries `request_id`, the X-Request-ID of the request that it tells of, which is not always the one that was asked
+for (the request after a 401 has its own). None: no request was made, or it is not known which.
 """
 
 from bridge.domain.entities import Entity, GatewayError, Update
@@ -23,6 +25,7 @@ class Taken(Record, frozen=True, kw_only=True, tag=True):
     http_status: int
     entity: Entity
     updates: tuple[Update, ...] = ()
+    request_id: str | None = None
 
 
 class Refused(Record, frozen=True, kw_only=True, tag=True):
@@ -30,6 +33,7 @@ class Refused(Record, frozen=True, kw_only=True, tag=True):
 
     http_status: int
     error: GatewayError | None = None
+    request_id: str | None = None
 
 
 class NotTaken(Record, frozen=True, kw_only=True, tag=True):
@@ -45,6 +49,7 @@ class NotTaken(Record, frozen=True, kw_only=True, tag=True):
     http_status: int | None = None
     retry_after_seconds: float | None = None
     alarm: bool = False
+    request_id: str | None = None
 
 
 class Ambiguous(Record, frozen=True, kw_only=True, tag=True):
@@ -57,6 +62,7 @@ class Ambiguous(Record, frozen=True, kw_only=True, tag=True):
     why: str
     http_status: int | None = None
     retry_after_seconds: float | None = None
+    request_id: str | None = None
 
 
 Answer = Taken | Refused | NotTaken | Ambiguous

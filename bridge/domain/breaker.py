@@ -86,19 +86,29 @@ def failed(policy: BreakerPolicy, breaker: Breaker, now: float) -> Breaker:
             return Breaker(failures=breaker.failures + 1, opened_at=now)
 
 
-def is_failure(answer: Answer) -> bool:
+def withdrawn(policy: BreakerPolicy, breaker: Breaker, now: float) -> Breaker:
+    """A call that was let through was not made, or taught nothing: if it was the probe, another may go."""
+    if position(policy, breaker, now) is not Position.HALF_OPEN:
+        return breaker
+    return Breaker(failures=breaker.failures, opened_at=breaker.opened_at)
+
+
+def went_well(answer: Answer) -> bool | None:
     """
-    Whether an answer says that the way to a supplier is broken, and not only that this command was.
+    Whether an answer says that the way to a supplier works, or is broken (not only that this command was); None: it
+    says neither, since nothing was sent that could have tried the way.
 
     A refusal, a 429 and an unreadable 2xx come from a gateway that works; a 429 is served by its Retry-After instead.
     """
     match answer:
         case Ambiguous():
-            return answer.reason is not Reason.UNREADABLE_ANSWER
+            return answer.reason is Reason.UNREADABLE_ANSWER
+        case NotTaken() if answer.why in ("INVALID_REQUEST", PERMIT_EXPIRED):
+            return None
         case NotTaken():
-            return answer.why not in ("RATE_LIMITED", "INVALID_REQUEST", PERMIT_EXPIRED)
+            return answer.why == "RATE_LIMITED"
         case _:
-            return False
+            return True
 
 
 class BucketPolicy(Record, frozen=True, kw_only=True):

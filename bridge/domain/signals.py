@@ -26,7 +26,12 @@ class EntitySilent(Record, frozen=True, kw_only=True, tag=True):
 
 
 class LateAnswer(Record, frozen=True, kw_only=True, tag=True):
-    """An answer that reached a worker which had lost the ticket's partition meanwhile: evidence for its new owner."""
+    """
+    An answer that reached a worker which had lost the ticket's partition meanwhile: evidence for its new owner.
+
+    `request_id` is the X-Request-ID of the intent, by which its owner knows the send; `answered_request_id` that of the
+    request that was answered, which is another one after a 401.
+    """
 
     command_id: str
     command: CommandName
@@ -34,6 +39,7 @@ class LateAnswer(Record, frozen=True, kw_only=True, tag=True):
     reason: Reason
     http_status: int | None = None
     request_id: str | None = None
+    answered_request_id: str | None = None
     entity: Entity | None = None
     error: GatewayError | None = None
 

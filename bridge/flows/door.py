@@ -49,9 +49,16 @@ class Door:
                 spread = random.random() * SPREAD_SECONDS  # noqa: S311  # it only keeps them apart
                 return timedelta(seconds=max(0.0, (until or now) - now) + spread)
 
-    def leave(self, supplier: str, *, ok: bool) -> None:
-        """A call is over: whoever waits longest for this supplier, or else for another, is woken."""
-        self._admission.finished(supplier, self._monotonic(), ok=ok)
+    def leave(self, supplier: str, *, ok: bool | None) -> None:
+        """
+        A call is over, well or not, or was never made (None): whoever waits longest for this supplier, or else for
+        another, is woken.
+        """
+        now = self._monotonic()
+        if ok is None:
+            self._admission.withdrawn(supplier, now)
+        else:
+            self._admission.finished(supplier, now, ok=ok)
         queue = self._waiting.get(supplier) or next((other for other in self._waiting.values() if other), None)
         if queue:
             place = queue.popleft()

@@ -16,7 +16,7 @@ from structlog.contextvars import bind_contextvars
 
 from bridge.domain.admission import Admission
 from bridge.domain.answers import PERMIT_EXPIRED, Answer, NotTaken, Refused, Taken
-from bridge.domain.breaker import is_failure
+from bridge.domain.breaker import went_well
 from bridge.domain.commands import SAFE
 from bridge.domain.journey.answers import answered, interrupted, turned_away
 from bridge.domain.journey.calls import (
@@ -216,12 +216,12 @@ class HandleTicket:
                 return delay
             self._take(turn, given_up)
             return None
-        ok = True
+        ok: bool | None = None
         try:
             turn.ticket, sent = sending(turn.ticket, planned, self._new_request_id(), self._clock.now())
             stale = sent.name not in SAFE and not await self._permit(turn, sent)
             answer = NotTaken(why=PERMIT_EXPIRED) if stale else await self._call(turn, sent, supplier)
-            ok = not is_failure(answer)
+            ok = went_well(answer)
         finally:
             self._door.leave(supplier, ok=ok)
         self._take(turn, answered(turn.ticket, sent, answer, self._context(sent.request_id or sent.command_id)))
@@ -371,6 +371,7 @@ def late_answer(sent: Planned, answer: Answer) -> LateAnswer | None:
         verdict=Verdict.NOT_SENT,
         reason=Reason.GAVE_UP,
         request_id=sent.request_id,
+        answered_request_id=answer.request_id,
     )
     match answer:
         case Taken(http_status=status, entity=entity):

@@ -298,9 +298,11 @@ def of(run: Run, topic: str, kind: type[Any]) -> list[Any]:
 
 
 def doubted(run: Run) -> set[str | None]:
-    """The requests whose command was told as UNKNOWN because of them."""
+    """The ids of the intents whose command was told as UNKNOWN because of them."""
+    intents = run.history.intents()
     outcomes = of(run, "gateway-outcomes", GatewayOutcome)
-    return {outcome.request_id for outcome in outcomes if outcome.verdict is Verdict.UNKNOWN}
+    told = [str(outcome.request_id) for outcome in outcomes if outcome.verdict is Verdict.UNKNOWN]
+    return {intents[request_id].request_id if request_id in intents else request_id for request_id in told}
 
 
 def transitions(run: Run) -> list[StatusTransition]:

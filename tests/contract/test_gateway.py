@@ -360,7 +360,8 @@ class TestThePort:
         assert len({test.id for test in tests}) == 20
 
     async def test_the_callers_ids_reach_the_gateway(self, stage: Stage) -> None:
-        await ask(stage.gateway, a_test(), request_id="r-7", conversation_id="c-7")
+        answer = await ask(stage.gateway, a_test(), request_id="r-7", conversation_id="c-7")
+        assert answer.request_id == "r-7"
         assert ("r-7", "c-7") in await stage.ids_of_requests()
 
 

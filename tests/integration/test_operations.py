@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from bridge.adapters.gateway.client import second_request_id
-from bridge.domain.entities import Kci, Source
+from bridge.domain.entities import Kci, Observation, Source
 from bridge.domain.journeys import End, Phase
 from bridge.domain.outcomes import CommandName, GatewayOutcome
 from bridge.domain.signals import Choice
@@ -470,9 +470,11 @@ def test_a_token_that_was_revoked_is_replaced_once_and_the_request_repeated(brid
 
     entries = bridge.gateway.entries(conversation_id=ticket.conversation_id, operation="problems")
     assert [entry["status"] for entry in entries] == [401, 201]
-    assert outcome.request_id is not None
-    wanted = [outcome.request_id, second_request_id(outcome.request_id)]
-    assert [entry["request_id"] for entry in entries] == wanted
+    rejected, answered = (entry["request_id"] for entry in entries)
+    assert answered == second_request_id(rejected)
+    assert outcome.request_id == answered
+    observed = [seen.request_id for seen in bridge.values("observations", Observation)]
+    assert (observed.count(answered), observed.count(rejected)) == (1, 0)
     assert "RAISE_PROBLEM UNKNOWN" not in " ".join(bridge.told(ticket))
 
 

@@ -6,6 +6,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 import structlog
+from msgspec.structs import replace
 
 from bridge.adapters.gateway import errors, wire
 from bridge.adapters.gateway.auth import NoToken, TokenSource
@@ -81,13 +82,14 @@ class HttpGateway:
             if not limit.expired():
                 raise
             answer = call.cut_short(command)
+        answer = replace(answer, request_id=call.request_id)
         # One that was taken leads to an outcome, whose line says so; only what did not go well is worth a line here.
         tell = log.debug if isinstance(answer, Taken) else log.info
         tell(
             "gateway call",
             command=name_of(command),
             supplier=supplier,
-            request_id=request_id,
+            request_id=answer.request_id,
             conversation_id=conversation_id,
             answer=type(answer).__name__,
             http_status=answer.http_status,
@@ -124,6 +126,8 @@ class _Call:
         self._clock = clock
         self._exchange: Exchange | None = None
         self._progress = Progress()
+        # The X-Request-ID of the latest request, which is the one that the answer tells of.
+        self.request_id: str | None = None
 
     async def run(self, command: Command, headers: dict[str, str]) -> Answer:
         total = self._settings.total_timeout_seconds.total_seconds()
@@ -179,6 +183,7 @@ class _Call:
             },
         )
         request.extensions[PROGRESS] = self._progress
+        self.request_id = headers["X-Request-ID"]
         self._exchange = Exchange(self._client, request)
         try:
             received = await self._exchange.run()

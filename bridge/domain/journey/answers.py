@@ -26,9 +26,11 @@ def answered(ticket: TicketState, planned: Planned, answer: Answer, context: Con
     if isinstance(answer, Taken) and not answer.entity.id.isdecimal():
         why = "the answer names an id that is no number"
         answer = Ambiguous(reason=Reason.UNREADABLE_ANSWER, why=why, http_status=answer.http_status)
+    planned = replace(planned, request_id=answer.request_id or planned.request_id)
     if planned.name in SAFE:
         fetched(draft, planned, answer)
     else:
+        draft.set_head(request_id=planned.request_id)
         _settle(draft, answer)
     decide_waiting(draft)
     return draft.done()

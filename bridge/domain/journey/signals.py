@@ -76,9 +76,10 @@ def _answered_late(draft: Draft, late: LateAnswer) -> None:
     ours = head is not None and head.command_id == late.command_id
     if late.verdict is Verdict.ACCEPTED and late.entity is not None and late.entity.id.isdecimal():
         taken = Taken(http_status=late.http_status or 0, entity=late.entity)
-        observed(draft, late.request_id or late.command_id, taken)
+        request_id = late.answered_request_id or late.request_id
+        observed(draft, request_id or late.command_id, taken)
         if ours:
-            draft.set_head(request_id=late.request_id)
+            draft.set_head(request_id=request_id)
             accepted(draft, taken, replace(_found(late.entity), http_status=late.http_status))
         else:
             _taken_before(draft, late.command, late.entity)
@@ -105,6 +106,7 @@ def _not_taken_late(draft: Draft, head: Planned, late: LateAnswer) -> None:
     if doubts:
         return
     if late.verdict is Verdict.REFUSED:
+        draft.set_head(request_id=late.answered_request_id or late.request_id)
         refused(draft, Refused(http_status=late.http_status or 0, error=late.error))
     elif head.state is CommandState.UNKNOWN:
         draft.set_head(state=CommandState.NOT_SENT, not_before=draft.now, why=late.reason.value)

@@ -66,6 +66,31 @@ def test_half_open_one_probe_passes_and_its_result_decides() -> None:
     assert door.admit("A", 32) == Admitted()
 
 
+def test_a_probe_that_was_withdrawn_is_no_success_and_another_may_go() -> None:
+    door = a_door()
+    for _ in range(2):
+        door.admit("A", 0)
+        door.finished("A", 0, ok=False)
+    assert door.admit("A", 30) == Admitted(probe=True)
+    door.withdrawn("A", 31)
+    assert door.position("A", 31) is Position.HALF_OPEN
+    assert door.in_flight() == 0
+    assert door.admit("A", 31) == Admitted(probe=True)
+    door.finished("A", 32, ok=False)
+    assert door.position("A", 33) is Position.OPEN
+
+
+def test_a_call_that_was_withdrawn_forgives_no_failure() -> None:
+    door = a_door()
+    door.admit("A", 0)
+    door.finished("A", 0, ok=False)
+    door.admit("A", 1)
+    door.withdrawn("A", 1)
+    door.admit("A", 2)
+    door.finished("A", 2, ok=False)
+    assert door.position("A", 2) is Position.OPEN
+
+
 def test_a_probe_that_finds_no_room_is_not_lost() -> None:
     door = a_door(in_flight=1)
     for _ in range(2):

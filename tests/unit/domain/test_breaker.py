@@ -16,11 +16,12 @@ from bridge.domain.breaker import (
     closed_until,
     failed,
     full,
-    is_failure,
     passed,
     position,
     succeeded,
     take,
+    went_well,
+    withdrawn,
 )
 from bridge.domain.entities import Entity
 from bridge.domain.outcomes import Reason
@@ -66,6 +67,14 @@ class TestBreaker:
         probing = passed(POLICY, opened_at(0), 30)
         assert closed_until(POLICY, probing, 60) is None
 
+    def test_a_probe_that_was_withdrawn_lets_another_go_and_decides_nothing(self) -> None:
+        probing = passed(POLICY, opened_at(0), 30)
+        back = withdrawn(POLICY, probing, 31)
+        assert position(POLICY, back, 31) is Position.HALF_OPEN
+        assert closed_until(POLICY, back, 31) is None
+        assert withdrawn(POLICY, opened_at(0), 10) == opened_at(0)
+        assert withdrawn(POLICY, Breaker(failures=1), 10) == Breaker(failures=1)
+
     def test_while_open_late_results_change_nothing(self) -> None:
         breaker = opened_at(0)
         assert failed(POLICY, breaker, 10) == breaker
@@ -73,22 +82,22 @@ class TestBreaker:
 
 
 @pytest.mark.parametrize(
-    ("answer", "failure"),
+    ("answer", "well"),
     [
-        (Taken(http_status=201, entity=Entity(type="SERVICE_TEST", id="1")), False),
-        (Refused(http_status=422), False),
-        (NotTaken(why="RATE_LIMITED"), False),
-        (NotTaken(why="INVALID_REQUEST", alarm=True), False),
-        (NotTaken(why="CONNECT_REFUSED"), True),
-        (NotTaken(why="FORBIDDEN", alarm=True), True),
-        (NotTaken(why="NO_TOKEN"), True),
-        (Ambiguous(reason=Reason.NO_ANSWER, why="READ_TIMEOUT"), True),
-        (Ambiguous(reason=Reason.SERVER_ERROR, why="SERVER_ERROR"), True),
-        (Ambiguous(reason=Reason.UNREADABLE_ANSWER, why="UNREADABLE_ANSWER"), False),
+        (Taken(http_status=201, entity=Entity(type="SERVICE_TEST", id="1")), True),
+        (Refused(http_status=422), True),
+        (NotTaken(why="RATE_LIMITED"), True),
+        (NotTaken(why="INVALID_REQUEST", alarm=True), None),
+        (NotTaken(why="CONNECT_REFUSED"), False),
+        (NotTaken(why="FORBIDDEN", alarm=True), False),
+        (NotTaken(why="NO_TOKEN"), False),
+        (Ambiguous(reason=Reason.NO_ANSWER, why="READ_TIMEOUT"), False),
+        (Ambiguous(reason=Reason.SERVER_ERROR, why="SERVER_ERROR"), False),
+        (Ambiguous(reason=Reason.UNREADABLE_ANSWER, why="UNREADABLE_ANSWER"), True),
     ],
 )
-def test_a_failure_is_what_says_that_the_way_is_broken(answer: Answer, *, failure: bool) -> None:
-    assert is_failure(answer) is failure
+def test_an_answer_says_that_the_way_works_or_is_broken_or_nothing_of_it(answer: Answer, *, well: bool | None) -> None:
+    assert went_well(answer) is well
 
 
 class TestBucket:

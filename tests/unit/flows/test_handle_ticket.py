@@ -11,6 +11,7 @@ from bridge.domain.admission import AdmissionPolicy
 from bridge.domain.answers import Answer
 from bridge.domain.breaker import BreakerPolicy, BucketPolicy
 from bridge.domain.commands import SAFE, Command, FetchProblem, RaiseProblem, name_of
+from bridge.domain.correlation import conversation_id
 from bridge.domain.entities import Entity
 from bridge.domain.journey.state import Planned, TicketState
 from bridge.domain.journeys import CommandState, Phase
@@ -77,6 +78,19 @@ async def test_the_intent_is_durable_before_the_call_and_the_outcome_after_it() 
     assert dispatcher.table.writes == 2
 
 
+async def test_outcome_and_observation_name_the_request_that_was_really_answered() -> None:
+    """After a 401 that is not the one of the intent."""
+    dispatcher = Dispatcher(
+        ScriptedGateway(replace(taken(a_test(status="IN_PROGRESS")), request_id="repeat-after-401"))
+    )
+
+    await dispatcher.event(a_report())
+
+    (outcome,) = dispatcher.table.values_of("gateway-outcomes")
+    (observation,) = dispatcher.table.values_of(OBSERVATIONS)
+    assert outcome.request_id == observation.request_id == "repeat-after-401"
+
+
 async def test_a_redelivered_record_does_nothing() -> None:
     gateway = ScriptedGateway()
     dispatcher = Dispatcher(gateway)
@@ -99,6 +113,25 @@ async def test_a_partition_that_is_lost_before_the_call_sends_nothing() -> None:
 
     assert gateway.calls == []
     assert dispatcher.table.get(TICKET) is None
+
+
+async def test_a_probe_whose_partition_is_lost_before_the_call_does_not_close_the_breaker() -> None:
+    """The partition is another worker's, and the supplier as broken as before for the tickets that this one keeps."""
+    gateway = ScriptedGateway(not_taken("CONNECT_REFUSED"))
+    breaking = replace(UNLIMITED, breaker=BreakerPolicy(failures=1, open_seconds=30.0))
+    dispatcher = Dispatcher(gateway, admission=breaking)
+    await dispatcher.event(a_report())
+    dispatcher.clock.advance(timedelta(seconds=30))
+    dispatcher.table.faults.append(Fault.LOST)
+    with pytest.raises(TableLost):
+        await dispatcher.event(a_report(), ticket_id="TT-2")
+    dispatcher.table.open_again()
+
+    gateway.then(not_taken("CONNECT_REFUSED"))
+    await dispatcher.event(a_report(), ticket_id="TT-3")
+    await dispatcher.event(a_report(), ticket_id="TT-4")
+
+    assert [call.conversation_id for call in gateway.calls] == [conversation_id(TICKET), conversation_id("TT-3")]
 
 
 async def test_an_intent_that_may_stand_although_nothing_was_sent_is_told_to_the_new_owner() -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from bridge.adapters.gateway.client import HttpGateway
 from bridge.domain.answers import Answer
 from bridge.domain.commands import CancelProblem, Command
@@ -157,6 +159,12 @@ async def gateway(base_url: str, token_url: str | None = None, **others: Any) ->
 
 
 async def ask(client: HttpGateway, command: Command = A_POST) -> Answer:
+    """What the client says of a call; which request it tells of has tests of its own."""
+    return replace(await asked(client, command), request_id=None)
+
+
+async def asked(client: HttpGateway, command: Command = A_POST) -> Answer:
+    """The same, whole."""
     return await client.call(command, supplier="ACME", request_id="request-1", conversation_id="conversation-1")
 
 

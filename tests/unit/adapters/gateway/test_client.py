@@ -20,6 +20,7 @@ from tests.unit.adapters.gateway.hostile import (
     Connection,
     answer_of,
     ask,
+    asked,
     gateway,
     serving,
 )
@@ -155,13 +156,40 @@ class TestNewToken:
             serving(answering((401, None), (201, A_TAKEN_POST))) as server,
             gateway(server.url, token_url=token_server.url) as client,
         ):
-            assert isinstance(await ask(client), Taken)
+            answer = await asked(client)
+        assert isinstance(answer, Taken)
         first, second = server.requests
+        assert answer.request_id == second.headers["x-request-id"]
         assert first.headers["authorization"] == "Bearer old"
         assert second.headers["authorization"] == "Bearer new"
         assert first.body == second.body
         assert second.headers["x-request-id"] == second_request_id("request-1") != first.headers["x-request-id"]
         assert second.headers["x-conversation-id"] == "conversation-1"
+
+    async def test_a_401_after_which_there_is_no_token_is_told_of_the_request_that_got_it(self) -> None:
+        async def one_token(connection: Connection) -> None:
+            await connection.request()
+            await connection.answer(200, {"access_token": "old", "expires_in": 3600})
+            await connection.request()
+            await connection.answer(503, None)
+
+        async with (
+            serving(one_token) as token_server,
+            serving(answering((401, None))) as server,
+            gateway(server.url, token_url=token_server.url) as client,
+        ):
+            answer = await asked(client)
+            assert isinstance(answer, NotTaken)
+            assert (answer.why, answer.request_id) == ("NO_TOKEN", "request-1")
+
+    async def test_where_no_request_was_made_none_is_named(self) -> None:
+        async with (
+            serving(with_headers(503)) as token_server,
+            gateway("http://127.0.0.1:9", token_url=token_server.url) as client,
+        ):
+            answer = await asked(client)
+            assert isinstance(answer, NotTaken)
+            assert (answer.why, answer.request_id) == ("NO_TOKEN", None)
 
     async def test_a_second_401_is_final_for_the_call_and_calls_a_person(self) -> None:
         async with serving(answering((401, None))) as server, gateway(server.url) as client:

@@ -525,7 +525,14 @@ def test_a_decision_about_another_command_is_told_so_and_changes_nothing() -> No
 # -- late answers of a worker that lost the ticket
 
 
-def late(ticket: Ticket, verdict: Verdict, *, entity: Entity | None = None, request_id: str | None = None) -> None:
+def late(
+    ticket: Ticket,
+    verdict: Verdict,
+    *,
+    entity: Entity | None = None,
+    request_id: str | None = None,
+    answered_request_id: str | None = None,
+) -> None:
     head = ticket.head
     ticket.signal(
         LateAnswer(
@@ -535,6 +542,7 @@ def late(ticket: Ticket, verdict: Verdict, *, entity: Entity | None = None, requ
             reason=Reason.GAVE_UP,
             http_status=422 if verdict is Verdict.REFUSED else None,
             request_id=request_id or head.request_id,
+            answered_request_id=answered_request_id,
             entity=entity,
         )
     )
@@ -567,6 +575,21 @@ def test_a_late_refusal_settles_the_command(name: CommandName) -> None:
 
     assert (name, Verdict.REFUSED, Reason.REFUSED_BY_GATEWAY) in ticket.told
     assert ticket.journey.end == (End.REFUSED if name in (TEST, RAISE) else None)
+
+
+@pytest.mark.parametrize(("verdict", "entity"), [(ACCEPTED, TAKEN[RAISE]()), (Verdict.REFUSED, None)])
+def test_a_late_answer_is_told_with_the_id_of_the_request_that_was_answered(
+    verdict: Verdict, entity: Entity | None
+) -> None:
+    """After a 401 that is another one than the intent's, by which the send is known."""
+    ticket = doubtful(RAISE)
+
+    late(ticket, verdict, entity=entity, answered_request_id="repeat-after-401")
+
+    (told,) = [each for each in ticket.outcomes if each.verdict is verdict and each.command is RAISE]
+    assert told.request_id == "repeat-after-401"
+    if entity is not None:
+        assert ticket.observations[-1].request_id == "repeat-after-401"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
