@@ -41,12 +41,22 @@ class PublishFailed(Exception):
 
 
 class Outgoing(Record, frozen=True, kw_only=True):
-    """A record to be published: the logical topic, the key as text, the value (None: a tombstone), and its headers."""
+    """
+    A record to be published: the logical topic, the key as text, the value (None: a tombstone), and its headers.
+
+    A key that is not UTF-8 is text with surrogate escapes, and None is a record without a key: both only where a record
+    keeps the key of another.
+    """
 
     topic: str
-    key: str
+    key: str | None
     value: Record | None
     headers: tuple[Header, ...] = ()
+
+    @property
+    def raw_key(self) -> bytes | None:
+        """The key as Kafka has it."""
+        return None if self.key is None else self.key.encode("utf-8", "surrogateescape")
 
 
 class Codec(Protocol):

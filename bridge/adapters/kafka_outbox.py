@@ -142,8 +142,8 @@ class KafkaOutbox:
                 sent = []
                 for record, value in encoded:
                     topic = self._physical(record.topic)
-                    headers = [(header.name, header.value) for header in record.headers]
-                    future = await producer.send(topic, value=value, key=record.key.encode(), headers=headers)
+                    headers = [(header.name, header.raw) for header in record.headers]
+                    future = await producer.send(topic, value=value, key=record.raw_key, headers=headers)
                     future.add_done_callback(_seen)
                     sent.append(future)
                 for future in sent:

@@ -50,5 +50,5 @@ def _arrived(record: Any, logical: str) -> Arrived:
         timestamp=datetime.fromtimestamp(record.timestamp / 1000, UTC),
         key=record.key,
         value=record.value,
-        headers=tuple(Header(name=name, value=value or b"") for name, value in record.headers),
+        headers=tuple(Header.of(name, value) for name, value in record.headers),
     )

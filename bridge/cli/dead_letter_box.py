@@ -157,11 +157,11 @@ class KafkaLedger:
                 record.key,
                 partition=record.partition,
                 timestamp_ms=round(record.timestamp.timestamp() * 1000),
-                headers=[(header.name, header.value) for header in record.headers],
+                headers=[(header.name, header.raw) for header in record.headers],
             )
         else:
             value = None if record.value is None else self._codec.encode(record.topic, record.value)
-            sent = await self._producer.send(topic, value, record.key.encode())
+            sent = await self._producer.send(topic, value, record.raw_key)
         place = await sent
         return replace(
             decision, replay_topic=record.topic, replay_partition=place.partition, replay_offset=place.offset

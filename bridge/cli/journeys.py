@@ -15,7 +15,9 @@ from bridge.adapters.kafka_reader import read_topic
 from bridge.cli.cluster import on_cluster
 from bridge.cli.letter_options import By
 from bridge.cli.screen import UNUSABLE, Output, OutputOption, fail, show_json, show_table
+from bridge.domain.entities import GatewayError
 from bridge.domain.journeys import CommandState, JourneyStatus, PendingCommand
+from bridge.domain.letters import readable
 from bridge.domain.outcomes import GatewayOutcome
 from bridge.domain.signals import Choice, OperatorDecision
 from bridge.flows.handle_ticket import GATEWAY_OUTCOMES, JOURNEYS, OPERATOR_DECISIONS
@@ -72,7 +74,7 @@ def show(ticket: Ticket, output: OutputOption = None) -> None:
         typer.echo(to_json(status))
     for outcome in outcomes:
         verdict = f"{outcome.command} {outcome.verdict} {outcome.reason}"
-        typer.echo(f"{outcome.decided_at:%Y-%m-%d %H:%M:%S} {verdict}: {outcome.message}")
+        typer.echo(f"{outcome.decided_at:%Y-%m-%d %H:%M:%S} {verdict}: {outcome.message}{_error(outcome.error)}")
 
 
 @app.command("resolve")
@@ -107,6 +109,14 @@ def resolve(
     if not why:
         fail("say --why: the decision is kept, and whoever reads it later needs the reason", UNUSABLE)
     on_cluster(lambda: _decide(ticket, choices[0], accepted, why, by, force=force))
+
+
+def _error(error: GatewayError | None) -> str:
+    """What to quote at the gateway's service desk; its messages may hold personal data, and stay on the topic."""
+    if error is None:
+        return ""
+    shown = [readable(word.encode()) for word in (error.code, error.uuid) if word is not None]
+    return f" ({', '.join(shown)}; {len(error.messages)} messages on {GATEWAY_OUTCOMES})"
 
 
 def _entity(number: str | None, status: str | None) -> str:

@@ -136,7 +136,7 @@ def tell_count(shown: int, found: int) -> None:
 def header_lines(headers: Sequence[Header], *, content: bool) -> list[str]:
     """The names of headers, or with `content` their values too."""
     if content:
-        return [f"header {readable(header.name.encode())}: {readable(header.value, 400)}" for header in headers]
+        return [f"header {readable(header.name.encode())}: {readable(header.raw, 400)}" for header in headers]
     return [f"headers: {', '.join(readable(header.name.encode()) for header in headers) or 'none'}"]
 
 

@@ -268,7 +268,7 @@ async def _replay(wanted: Wanted, judged: Judged, asks: Decider | None, per_seco
         items = _open_ones(await _find(box, wanted))
         kcis = await _parse(items, judged)
         for quarantine_id, kci in kcis:
-            typer.echo(f"{quarantine_id}\twould go\t{kci.topic} with the key {readable(kci.key.encode())}")
+            typer.echo(f"{quarantine_id}\twould go\t{kci.topic} with the key {readable(kci.raw_key)}")
         return len(kcis), len(items)
     async with box.deciding() as flow:
         items = _open_ones(await _find(box, wanted))

@@ -22,10 +22,26 @@ class DeadLetterReason(StrEnum):
 
 
 class Header(Record, frozen=True, kw_only=True):
-    """One Kafka header or HTTP header; names may repeat."""
+    """
+    One Kafka header or HTTP header; names may repeat.
+
+    Kafka has headers without a value, which are not those with an empty one: `is_null` marks them, and their `value` is
+    empty, as it was before the mark existed.
+    """
 
     name: str
     value: bytes
+    is_null: bool = False
+
+    @classmethod
+    def of(cls, name: str, raw: bytes | None) -> "Header":
+        """A header as Kafka's clients give it."""
+        return cls(name=name, value=raw or b"", is_null=raw is None)
+
+    @property
+    def raw(self) -> bytes | None:
+        """Its value as Kafka's clients take it."""
+        return None if self.is_null else self.value
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):

@@ -216,7 +216,9 @@ class Intake(Generic[T]):
             failed_at=now,
         )
         log.warning("dead letter", id=letter.dead_letter_id, reason=reason.value, error=text)
-        await table.write(key, kept, [Outgoing(topic=DEAD_LETTERS, key=letter.dead_letter_id, value=letter)])
+        # The original's key, so that the letters of one key stay in their order for whoever reads them.
+        own_key = None if arrived.key is None else key
+        await table.write(key, kept, [Outgoing(topic=DEAD_LETTERS, key=own_key, value=letter)])
         self._telemetry.record_dead_lettered(arrived.topic, reason.value)
 
 

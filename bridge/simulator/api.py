@@ -78,7 +78,7 @@ class TenantApi:
         plan = self._plan(request, body, known)
         fault = self._fault(operation, plan, entry)
         if fault is not None and fault.effect is Effect.REFUSE:
-            return self._refusal(fault, request, entry)
+            return self._refusal(fault, request, entry, body)
         if operation.request is not None and (broken := violations(operation.request, body)):
             raise malformed(*broken)
         asked = self._asked(operation, plan, entry)
@@ -114,10 +114,10 @@ class TenantApi:
         entry.fault = fault.name if fault else None
         return fault
 
-    def _refusal(self, fault: Fault, request: Request, entry: Entry) -> Response:
+    def _refusal(self, fault: Fault, request: Request, entry: Entry, body: Json) -> Response:
         if fault.status == HTTPStatus.UNAUTHORIZED:
             self._tokens.revoke(request.headers.get("Authorization"))
-        return replies.refusal(fault, entry, self._settings.retry_after)
+        return replies.refusal(fault, entry, self._settings.retry_after, body)
 
     def _asked(self, operation: Operation, plan: Plan, entry: Entry) -> Asked:
         early = plan.upset("KCI_EARLY", operation.name)

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -12,6 +13,8 @@ from bridge.simulator.connection import Ending, NoAnswer, tenant_gone
 from bridge.simulator.faults import Fault
 from bridge.simulator.ledger import Entry
 from bridge.simulator.weather import Forecast
+
+_INVALID = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def success(entry: Entry, status: int, body: object) -> Response:
@@ -27,13 +30,19 @@ def error(entry: Entry, status: int, code: str, messages: list[str]) -> Response
     return Response(msgspec.json.encode(entry.error), status_code=status, media_type="application/json")
 
 
-def refusal(fault: Fault, entry: Entry, retry_after: int) -> Response:
-    """What a fault answers to a request that was not accepted."""
+# The members of requests whose text a refusal quotes.
+QUOTED = ("notes", "text", "tenantNotes")
+
+
+def refusal(fault: Fault, entry: Entry, retry_after: int, body: Mapping[str, object]) -> Response:
+    """What a fault answers to a request that was not accepted; a 422 quotes what it refuses."""
     entry.fault = fault.name
     if fault.status is None:
         return NoAnswer(Ending.RESET)
     if fault.code is not None:
-        return error(entry, fault.status, fault.code, ["Refused on purpose by the simulator"])
+        quoted = [f"{name}: '{body[name]}' is refused" for name in QUOTED if isinstance(body.get(name), str)]
+        messages = ["Refused on purpose by the simulator", *quoted]
+        return error(entry, fault.status, fault.code, messages if fault.status == _INVALID else messages[:1])
     entry.status = fault.status
     later = fault.status == HTTPStatus.TOO_MANY_REQUESTS
     return Response(status_code=fault.status, headers={"Retry-After": str(retry_after)} if later else None)

@@ -43,7 +43,7 @@ class TokenApi:
             return Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE)
         fault = self._forecast.fault(TOKEN, "")
         if fault is not None and fault.effect is Effect.REFUSE:
-            return replies.refusal(fault, entry, self._settings.retry_after)
+            return replies.refusal(fault, entry, self._settings.retry_after, {})
         kind, authorization = request.headers.get("Content-Type", ""), request.headers.get("Authorization")
         try:
             issued = self._tokens.issue(kind, authorization, await request.body())

@@ -38,7 +38,7 @@ from tests.webhook_doubles import a_kci, as_body
 FAULT_TICKETS, KCIS = "fault-tickets", "kcis"
 GARBAGE = b'{"ticket": "no Avro at all"}'
 FOREIGN = b"\x00\x00\x0f\x42\x3f" + b"datum"
-HEADERS = (("origin", b"\x00\xff"), ("trace", b"1"), ("trace", b"2"))
+HEADERS = (("origin", b"\x00\xff"), ("trace", b"1"), ("trace", b"2"), ("empty", b""), ("none", None))
 # Older than now, and young enough to keep its timestamp.
 WRITTEN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
 LIMIT = 3
@@ -51,7 +51,7 @@ class Raw:
     key: bytes | None
     value: bytes | None
     partition: int | None = None
-    headers: tuple[tuple[str, bytes], ...] = HEADERS
+    headers: tuple[tuple[str, bytes | None], ...] = HEADERS
 
 
 @dataclass(frozen=True)
@@ -193,12 +193,26 @@ def poison_of_each_kind(topic: str, key: bytes, value: bytes) -> list[Poison]:
     ]
 
 
-def check_kept_whole(topic: str, service: str, kept: Iterable[tuple[Poison, DeadLetter]]) -> None:
+def keys_of_letters(bridge: BridgeUnderTest) -> dict[str, bytes | None]:
+    """The key of each record of `dead-letters`, by the letter's id."""
+
+    async def decode(records: list[Arrived]) -> dict[str, bytes | None]:
+        found = [(await CODEC.decode("dead-letters", each.value or b""), each.key) for each in records]
+        return {letter.dead_letter_id: key for letter, key in found if isinstance(letter, DeadLetter)}
+
+    return asyncio.run(decode(on_topic(bridge, "dead-letters")))
+
+
+def check_kept_whole(
+    bridge: BridgeUnderTest, topic: str, service: str, kept: Iterable[tuple[Poison, DeadLetter]]
+) -> None:
+    keys = keys_of_letters(bridge)
     for poison, letter in kept:
+        assert keys[letter.dead_letter_id] == poison.raw.key
         topic_partition_offset = f"{letter.topic}-{letter.partition}-{letter.offset}"
         assert (letter.topic, letter.dead_letter_id) == (topic, topic_partition_offset)
         assert (letter.key, letter.value) == (poison.raw.key, poison.raw.value)
-        assert letter.headers == tuple(Header(name=name, value=value) for name, value in HEADERS)
+        assert letter.headers == tuple(Header.of(name, raw) for name, raw in HEADERS)
         assert letter.timestamp == WRITTEN
         assert (letter.reason, letter.service, letter.attempts) == (poison.reason, service, 1), letter.error
         assert letter.error
@@ -216,7 +230,7 @@ def test_poison_of_each_kind_on_fault_tickets_is_kept_whole_and_what_is_behind_i
     kept = bury(bridge, FAULT_TICKETS, [*each_kind, no_text])
     write(bridge, FAULT_TICKETS, [Raw(ticket.id.encode(), report_of(ticket))])
 
-    check_kept_whole(FAULT_TICKETS, "dispatcher", kept)
+    check_kept_whole(bridge, FAULT_TICKETS, "dispatcher", kept)
     bridge.wait_for_outcome(ticket, "RAISE_PROBLEM ACCEPTED")
 
 
@@ -227,7 +241,7 @@ def test_poison_of_each_kind_on_kcis_is_kept_whole_and_what_is_behind_it_is_hand
     kept = bury(bridge, KCIS, poison_of_each_kind(KCIS, key, value))
     write(bridge, KCIS, [Raw(key, value)])
 
-    check_kept_whole(KCIS, "tracker", kept)
+    check_kept_whole(bridge, KCIS, "tracker", kept)
     bridge.wait_until(lambda: "7100" in bridge.statuses("problem-status"), "the status of the KCI behind the poison")
 
 

@@ -165,7 +165,7 @@ class TopicWatch:
             topic=topic,
             partition=message.partition,
             offset=message.offset,
-            key=(message.key or b"").decode(),
+            key=(message.key or b"").decode("utf-8", "surrogateescape"),
             value=None if message.value is None else await _value(topic, message.value),
             raw=message.value,
             headers=tuple(message.headers),

@@ -51,6 +51,15 @@ async def test_a_refusing_fault_accepts_nothing_and_is_over_after_n_requests(ten
     assert [(entry["fault"], entry["accepted"], entry["status"]) for entry in seen] == [(fault, False, status)] * 2
 
 
+async def test_a_422_quotes_what_was_sent(tenant: Tenant) -> None:
+    """So that whoever runs against this knows where a customer's words come back."""
+    body = a_problem(1, "SIM-HAPPY_PATH+HTTP_422@problems-1", notes="the gate code is 1234")
+    answer = await tenant.call("POST", "/service-problems", body)
+
+    assert answer.status_code == 422
+    assert answer.json()["messages"][1:] == ["notes: 'the gate code is 1234' is refused"]
+
+
 async def test_a_reset_accepts_nothing(tenant: Tenant) -> None:
     body = a_test("SIM-HAPPY_PATH+RESET@tests-1")
     with pytest.raises(httpx.ReadError):

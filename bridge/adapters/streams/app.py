@@ -314,7 +314,7 @@ class StreamService:
             timestamp=datetime.fromtimestamp(message.timestamp, UTC),
             key=message.key,
             value=message.value,
-            headers=tuple(Header(name=name, value=value or b"") for name, value in _pairs(message.headers)),
+            headers=tuple(Header.of(name, value) for name, value in _pairs(message.headers)),
         )
 
         def ack() -> None:
@@ -390,7 +390,7 @@ class StreamService:
         await self._table.close()
 
 
-def _pairs(headers: Any) -> list[tuple[str, bytes]]:
+def _pairs(headers: Any) -> list[tuple[str, bytes | None]]:
     """Faust gives headers as a mapping or as pairs; only pairs keep repeated names."""
     if not headers:
         return []

@@ -104,9 +104,9 @@ class FencedPartition:
         records += [
             Sending(
                 self._spec.physical(record.topic),
-                record.key.encode(),
+                record.raw_key,
                 None if record.value is None else self._spec.encode(record.topic, record.value),
-                headers=[(header.name, header.value) for header in record.headers],
+                headers=[(header.name, header.raw) for header in record.headers],
             )
             for record in outgoing
         ]

@@ -189,13 +189,16 @@ class Refused(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Sending:
-    """One record of a transaction; without `partition` its key decides, as with Kafka's own clients."""
+    """
+    One record of a transaction; without `partition` its key decides, as with Kafka's own clients. Records without a
+    key have one partition together, which keeps their order.
+    """
 
     topic: str
-    key: bytes
+    key: bytes | None
     value: bytes | None
     partition: int | None = None
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 class GroupProducer:
@@ -302,7 +305,7 @@ class GroupProducer:
             number = record.partition
             if number is None:
                 partitions = await producer.partitions_for(record.topic)
-                number = (murmur2(record.key) & 0x7FFFFFFF) % len(partitions)
+                number = (murmur2(record.key or b"") & 0x7FFFFFFF) % len(partitions)
             by_partition[record.topic, number].append(record)
         sent = []
         for (topic, number), several in by_partition.items():

@@ -76,17 +76,18 @@ def test_any_other_time_is_refused(text: str) -> None:
 def test_nothing_that_a_letter_holds_is_on_the_screen_unless_it_is_asked_for() -> None:
     event = an_event(a_report())
     value = codec_without_registry().encode("fault-tickets", event)
-    letter = a_letter(value=value, headers=(Header(name="note", value=PERSONAL[4].encode()),))
+    letter = a_letter(value=value, headers=(Header(name="note", value=PERSONAL[4].encode()), Header.of("unset", None)))
     reading = Telling(kind="FaultTicketEvent", key=b"TT-1", ticket_id="TT-1", supplier="OPENWORLD")
 
     plain = "\n".join((*row(letter, LetterState.OPEN), *lines(letter, LetterState.OPEN, reading, content=False)))
     asked = "\n".join(lines(letter, LetterState.OPEN, reading, content=True))
 
     assert [word for word in PERSONAL if word in plain] == []
-    assert "headers: note" in plain
+    assert "headers: note, unset" in plain
     assert f"value: {len(value)} bytes" in plain
     assert "decodes now: yes, a FaultTicketEvent of ticket TT-1, key TT-1" in plain
     assert f"header note: {PERSONAL[4]}" in asked
+    assert "header unset: none" in asked
 
 
 def test_what_a_letter_would_do_is_one_line_with_the_reason() -> None:

@@ -17,7 +17,7 @@ from tests.builders import NOW, PERSONAL
 from tests.fakes import FakeTable, Fault, FixedClock, RecordingTelemetry, ScriptedCodec
 
 TOPIC = "fault-tickets"
-HEADERS = (Header(name="origin", value=b"\x00\xff"), Header(name="origin", value=b"again"))
+HEADERS = (Header(name="origin", value=b"\x00\xff"), Header(name="origin", value=b"again"), Header.of("none", None))
 
 
 class Note(Record, frozen=True, kw_only=True):
@@ -160,6 +160,8 @@ async def test_a_record_that_can_never_be_processed_is_kept_as_it_came(
     assert text in letter.error
     assert (letter.dead_letter_id, letter.topic, letter.partition, letter.offset) == (f"{TOPIC}-0-7", TOPIC, 0, 7)
     assert (letter.key, letter.value, letter.headers) == (arrived.key, arrived.value, HEADERS)
+    (record,) = [each for each in desk.table.published if each.topic == "dead-letters"]
+    assert record.raw_key == arrived.key
     assert (letter.timestamp, letter.failed_at) == (arrived.timestamp, NOW)
     assert (letter.service, letter.version, letter.attempts) == ("dispatcher", "1.2.3", 1)
     assert desk.telemetry.dead_lettered == [(TOPIC, reason.value)]

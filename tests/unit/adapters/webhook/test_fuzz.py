@@ -31,7 +31,7 @@ class EncodingOutbox(RecordingOutbox):
             assert record.value is not None
             encoded = CODEC.encode(record.topic, record.value)
             assert len(encoded) < TOPICS[record.topic].max_message_bytes
-            assert record.key.encode()
+            assert record.raw_key
             await super().publish([record])
 
 
