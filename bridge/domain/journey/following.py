@@ -47,7 +47,7 @@ def problem_seen(draft: Draft, entity: Entity, *, error_code: str | None = None,
         problem,
         resolution=_resolution(problem.resolution, entity.resolution),
         requests=_with(problem.requests, request_keys(entity)),
-        error_code=error_code or problem.error_code,
+        error_code=_remembered(problem.error_code, error_code),
     )
     draft.change(problem=problem)
     if entity.status == "FAILED_TO_SEND":
@@ -121,6 +121,11 @@ def _adopt(draft: Draft, entity: Entity) -> None:
         draft.tell_found(entity, f"Problem {entity.id} of this ticket exists, and is followed from here.")
     taken_back(draft)
     problem_taken(draft, entity)
+
+
+def _remembered(known: str | None, told: str | None) -> str | None:
+    """The error that decides about another raise: the latest, but a time-out of the supplier is never forgotten."""
+    return known if known == SUPPLIER_TIMED_OUT else told or known
 
 
 def _failed_to_send(draft: Draft, problem: FollowedProblem, *, fetched: bool) -> None:

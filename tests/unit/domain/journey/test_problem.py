@@ -264,6 +264,18 @@ def test_a_problem_is_never_raised_anew_when_its_supplier_timed_out() -> None:
     assert ticket.due is None
 
 
+@pytest.mark.parametrize("later", ["SUPPLIER_FAULT", "GATEWAY_FAULT"])
+def test_a_time_out_of_the_supplier_is_not_forgotten_over_the_error_that_ended_the_problem(later: str) -> None:
+    """The supplier may hold the request that timed out, whatever became of those after it (contract 7.4)."""
+    ticket = raised()
+    ticket.hears(a_problem(status="SENT_TO_SUPPLIER"), error="SUPPLIER_TIMED_OUT")
+
+    ticket.hears(a_problem(status="FAILED_TO_SEND"), error=later)
+
+    assert ticket.journey.end is End.FAILED_TO_SEND
+    assert ticket.due is None
+
+
 def test_why_a_problem_failed_to_send_is_asked_before_it_is_raised_anew() -> None:
     ticket = raised()
     ticket.event(a_cancellation(), event_id="cancelled")
