@@ -82,6 +82,16 @@ bench: jars ## Measure the bridge beside its rivals; CASE=deliver measures one c
 observe: jars prometheus ## Force each alert by a real outage under a real Prometheus, and ask every panel; some 15 minutes
 	@$(BIN)/python -m tests.observe $(ARGS)
 
+# Asks api.osv.dev; pip-audit is installed beside the project, not into it.
+AUDITOR := .sandbox/auditor
+PIP_AUDIT_VERSION := 2.10.1
+.PHONY: audit
+audit: $(AUDITOR) ## Ask for known vulnerabilities of the locked packages (needs the internet)
+	@$(BIN)/python .ci/audit.py $(AUDITOR)/bin/pip-audit requirements.lock requirements-dev.lock
+
+$(AUDITOR): | $(BIN)/python
+	@$(PYTHON) -m venv $@ && $@/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==$(PIP_AUDIT_VERSION) || { rm -rf $@; exit 1; }
+
 lock: install $(LOCKER) ## Resolve all dependencies anew within pyproject.toml and write the lock files
 	@$(LOCKER)/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml

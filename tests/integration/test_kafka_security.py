@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from tests.builders import a_report, an_event
 from tests.integration.kafka_refusals import REFUSALS
 from tests.integration.running_services import BRIDGE, run_command
 from tests.integration.secured_kafka import SecuredKafka, binding, password_of, secured_kafka
+from tests.integration.topic_watch import CODEC
+from tests.letters import a_letter
 
 SERVICES = (Party.DISPATCHER, Party.INGESTER, Party.TRACKER)
 TOPICS = load_topics(data_directory() / "topics.yaml")
@@ -260,6 +263,32 @@ def test_a_worker_is_refused_the_transactions_and_the_group_of_another(secured: 
 
     assert fencing.value.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
     assert joining.value.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED
+
+
+def test_who_decides_about_dead_letters_may_and_a_worker_may_not(secured: SecuredKafka, fenced: str) -> None:
+    """Replays and discards are transactions, whose id the rights must name (`bridge topics acls`)."""
+    event = an_event(a_report(), ticket_id="SECURED-2")
+    letters = [
+        a_letter(offset, key=b"SECURED-2", value=CODEC.encode("fault-tickets", event), timestamp=datetime.now(UTC))
+        for offset in (1, 2)
+    ]
+    producer = Producer({**secured.client("admin"), "log_level": 0})
+    for letter in letters:
+        producer.produce(f"{fenced}dead-letters", CODEC.encode("dead-letters", letter), letter.key)
+    assert producer.flush(30) == 0
+    person, first, second = as_user(secured, "scram", "cli", fenced), *(each.dead_letter_id for each in letters)
+
+    replayed = run_command(person, "dead-letters", "replay", "--id", first, "--why", "rights")
+    discarded = run_command(person, "dead-letters", "discard", "--id", second, "--why", "rights")
+    listed = run_command(person, "dead-letters", "list", "--state", "all")
+
+    assert (replayed.returncode, discarded.returncode, listed.returncode) == (0, 0, 0), (replayed, discarded, listed)
+    states = dict(line.split("\t")[:2] for line in listed.stdout.splitlines())
+    assert (states[first], states[second]) == ("replayed", "discarded")
+    stranger = Producer({**secured.client("tracker"), "log_level": 0, "transactional.id": f"{fenced}dead-letter-audit"})
+    with pytest.raises(KafkaException) as refused:
+        stranger.init_transactions(20)
+    assert refused.value.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 
 
 # -- what cannot come in is told why
