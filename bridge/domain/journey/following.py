@@ -132,16 +132,19 @@ def _failed_to_send(draft: Draft, problem: FollowedProblem, *, fetched: bool) ->
     """
     Raise the problem anew, unless the supplier may hold the request that timed out.
 
-    Nobody raises anything before it is known why the first one failed: an error comes with the status, or by a GET.
+    Nobody raises anything before a GET showed all of the problem's errors: the KCI with the status tells the last one,
+    and the one of a time-out before it may be lost or on its way.
     """
-    if problem.error_code is None and not fetched:
-        draft.change(problem=replace(problem, failed=True))
-        draft.plan_fetch(SERVICE_PROBLEM, problem.id, "why it failed to send is not known", draft.now)
-    elif problem.error_code == SUPPLIER_TIMED_OUT or draft.live.raises >= draft.policy.max_raises:
+    if problem.error_code == SUPPLIER_TIMED_OUT or draft.live.raises >= draft.policy.max_raises:
         _end_failed(draft)
     elif draft.live.report is None:
         # A problem that was found after the journey had ended: what was reported is not known any more.
         _end_failed(draft)
+    elif not fetched:
+        draft.change(problem=replace(problem, failed=True))
+        draft.plan_fetch(
+            SERVICE_PROBLEM, problem.id, "it failed to send, and perhaps its supplier timed out", draft.now
+        )
     else:
         _raise_anew(draft, problem)
 

@@ -54,7 +54,7 @@ def named_by_a_person() -> Ticket:
 
 def fails_when_its_test_is_over(ticket: Ticket) -> None:
     ticket.now += timedelta(hours=3)
-    ticket.hears(a_problem(status="FAILED_TO_SEND"), error="GATEWAY_FAULT")
+    ticket.fails_to_send(a_problem(), "GATEWAY_FAULT")
 
 
 STORIES: dict[tuple[Phase | None, Phase], Story] = {

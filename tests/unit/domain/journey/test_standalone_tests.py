@@ -211,7 +211,7 @@ def test_a_test_alone_survives_a_problem_that_failed_to_send() -> None:
     ticket.gets(taken(a_problem(status="SENT_TO_SUPPLIER")))
     ticket.event(a_test_request(), event_id="test")
 
-    ticket.hears(a_problem(status="FAILED_TO_SEND"), error="GATEWAY_FAULT")
+    ticket.fails_to_send(a_problem(), "GATEWAY_FAULT")
 
     assert ticket.told_of("test") == []
     assert [planned.name for planned in ticket.journey.queue] == [TEST, CommandName.RAISE_PROBLEM]

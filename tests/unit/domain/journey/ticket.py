@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from msgspec import json
+from msgspec.structs import replace
 
 from bridge.domain.answers import Answer
 from bridge.domain.commands import SAFE, Command
-from bridge.domain.entities import Entity, Observation
+from bridge.domain.entities import Entity, GatewayError, Observation
 from bridge.domain.journey.answers import answered, interrupted, turned_away
 from bridge.domain.journey.calls import attention, next_call, sending, time_passed, wake_at
 from bridge.domain.journey.decisions import decision_arrived
@@ -36,6 +37,7 @@ from tests.builders import (
     a_silence,
     a_test,
     an_event,
+    an_update,
     taken,
 )
 
@@ -71,6 +73,13 @@ class Ticket:
 
     def hears(self, entity: Entity, *, error: str | None = None, action: str | None = None) -> Step:
         return self.signal(a_change(entity, error=error, action=action))
+
+    def fails_to_send(self, entity: Entity, error: str) -> Step:
+        """The gateway could not send this problem, and its GET shows no other error than the message did."""
+        failed = replace(entity, status="FAILED_TO_SEND")
+        self.hears(failed, error=error)
+        self.sends()
+        return self.gets(taken(failed, an_update(error=GatewayError(code=error)), http_status=200))
 
     def silence_of(self, entity: Entity) -> Step:
         return self.signal(a_silence(entity))
