@@ -1,4 +1,6 @@
 import base64
+import contextlib
+import hmac
 import json
 from datetime import timedelta
 from typing import Any
@@ -8,6 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 
+from bridge.adapters.webhook import auth
 from bridge.adapters.webhook.auth import BasicAuthenticator, BearerAuthenticator, Failure, Unauthenticated
 from bridge.adapters.webhook.keys import read_key_set
 from tests.webhook_doubles import BASIC, NOON, PASSWORD, USER, FixedClock
@@ -195,3 +198,28 @@ async def test_what_is_no_token_is_refused(token: str) -> None:
 
 async def test_basic_credentials_do_not_open_a_bearer_webhook() -> None:
     assert await failure_of(a_bearer(), BASIC) is Failure.MISSING
+
+
+class RecordingHmac:
+    """Compares as hmac does, and keeps what was compared."""
+
+    def __init__(self) -> None:
+        self.compared: list[tuple[bytes, bytes]] = []
+
+    def compare_digest(self, expected: bytes, given: bytes) -> bool:
+        self.compared.append((expected, given))
+        return hmac.compare_digest(expected, given)
+
+
+async def test_whatever_is_given_the_comparison_takes_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digests of equal length by hmac's own comparison: neither a common beginning nor a length shows in the time."""
+    recording = RecordingHmac()
+    monkeypatch.setattr(auth, "hmac", recording)
+    authenticator = BasicAuthenticator("gateway", "a long pass phrase")
+
+    for given in (b"gateway:a long pass phrase", b"", b"g", b"gateway:a long pass phras", b"x" * 10_000):
+        with contextlib.suppress(Unauthenticated):
+            await authenticator.check("Basic " + base64.b64encode(given).decode())
+
+    assert [(len(expected), len(given)) for expected, given in recording.compared] == [(32, 32)] * 4
+    assert len({expected for expected, _ in recording.compared}) == 1
