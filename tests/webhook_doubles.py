@@ -132,6 +132,7 @@ class Bench:
         failures_per_minute: int = 3,
         trusted_proxies: Networks = (),
         outbox: RecordingOutbox | None = None,
+        path: str = "/kcis",
     ) -> None:
         self.outbox = outbox or RecordingOutbox()
         self.telemetry = RecordingTelemetry()
@@ -143,9 +144,9 @@ class Bench:
             FailureLimit(failures_per_minute, self.stopwatch),
             FixedClock(),
             self.telemetry,
-            path="/kcis",
+            path=path,
             limits=limits,
-            description=describe(path="/kcis", auth=WebhookAuth.BASIC, version="1.2.3"),
+            description=describe(path=path, auth=WebhookAuth.BASIC, version="1.2.3"),
             trusted_proxies=trusted_proxies,
             new_id=lambda: f"delivery-{next(ids)}",
         )

@@ -321,6 +321,15 @@ async def test_other_paths_do_not_exist(path: str) -> None:
     check_error(await post(Bench(), path=path), 404, "NOT_FOUND")
 
 
+async def test_the_path_is_configurable_and_is_served_twice_over() -> None:
+    bench = Bench(path="/hooks/updates")
+
+    for path in ("/hooks/updates", "/hooks/updates/hooks/updates"):
+        assert (await post(bench, path=path)).status_code == 200
+    for path in ("/kcis", "/kcis/kcis", "/hooks"):
+        assert (await post(bench, path=path)).status_code == 404
+
+
 async def test_the_description_names_both_paths_and_every_answer() -> None:
     async with a_client(Bench()) as client:
         answer = await client.get("/openapi.json")

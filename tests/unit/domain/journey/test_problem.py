@@ -104,6 +104,19 @@ def test_an_amendment_or_a_cancellation_that_the_status_does_not_allow_is_told_s
     assert status in ticket.last.message
 
 
+def test_in_which_statuses_an_amendment_or_a_cancellation_is_sent_is_configured() -> None:
+    ticket = opened(a_policy(amend_statuses=frozenset({"RESOLVED"}), cancel_statuses=frozenset({"HELD"})))
+
+    ticket.event(an_amendment(), event_id="too early")
+    ticket.hears(a_problem(status="RESOLVED"))
+    ticket.event(an_amendment(), event_id="amended")
+    ticket.event(a_cancellation(), event_id="too late")
+
+    assert ticket.told_of("too early") == [(AMEND, NOT_SENT, Reason.NOT_ALLOWED_IN_STATUS)]
+    assert ticket.due is AMEND
+    assert ticket.told_of("too late") == [(CANCEL, NOT_SENT, Reason.NOT_ALLOWED_IN_STATUS)]
+
+
 def test_a_refused_amendment_leaves_the_journey_as_it_is() -> None:
     ticket = opened()
     ticket.event(an_amendment(), event_id="amended")
