@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from aiokafka import AIOKafkaProducer
+from msgspec.structs import replace
 
 from bridge.adapters.avro import to_json
 from bridge.adapters.kafka_connection import connection_options
@@ -66,7 +67,7 @@ def show(ticket: Ticket, output: OutputOption = None) -> None:
         show_json(
             {
                 "journey": None if status is None else json.loads(to_json(status)),
-                "outcomes": [json.loads(to_json(outcome)) for outcome in outcomes],
+                "outcomes": [json.loads(to_json(_without_texts(outcome))) for outcome in outcomes],
             }
         )
         return
@@ -109,6 +110,13 @@ def resolve(
     if not why:
         fail("say --why: the decision is kept, and whoever reads it later needs the reason", UNUSABLE)
     on_cluster(lambda: _decide(ticket, choices[0], accepted, why, by, force=force))
+
+
+def _without_texts(outcome: GatewayOutcome) -> GatewayOutcome:
+    """An outcome without what the gateway wrote in its own words, which may hold personal data."""
+    error = None if outcome.error is None else replace(outcome.error, messages=())
+    test = None if outcome.test is None else replace(outcome.test, other=None)
+    return replace(outcome, error=error, test=test)
 
 
 def _error(error: GatewayError | None) -> str:
