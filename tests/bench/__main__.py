@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bridge.sandbox.kafka import EmbeddedKafka
-from tests.bench import deliver, micro
+from tests.bench import deliver, grow, ingest, journey, latency, micro, react, takeover
 from tests.bench.gauge import ROOT
 from tests.bench.plan import EVIDENCE, Plan, identity, lines
 from tests.bench.rig import Json
@@ -20,6 +20,12 @@ from tests.kafka_broker import fresh_kafka
 
 CASES: dict[str, Callable[[EmbeddedKafka, Plan, Path], Iterator[Json]]] = {
     "deliver": deliver.run,
+    "latency": latency.run,
+    "ingest": ingest.run,
+    "journey": journey.run,
+    "react": react.run,
+    "takeover": takeover.run,
+    "grow": grow.run,
     "micro": micro.run,
 }
 FULL_SECONDS, FULL_REPEATS = 60.0, 3

@@ -13,6 +13,8 @@ from bridge.adapters.gateway import wire
 from bridge.domain.commands import AmendProblem
 from bridge.domain.tickets import FaultAmended, FaultTicketEvent
 
+# A ticket has this many commands, so that order matters and no ticket's history grows out of proportion.
+ROUNDS = 10
 # As long as what people write about a fault.
 NOTES = "The customer tells that the light on the terminal is out since the storm, and will be at home from noon. " * 4
 # `sink.py` reads the number behind this; problemText has 10 characters at least (contract 1.5).

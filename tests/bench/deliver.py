@@ -7,47 +7,24 @@ ends when the time is over or the backlog is. One contestant runs at a time, on 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from bridge.sandbox.kafka import EmbeddedKafka
 from tests.bench import gauge
-from tests.bench.commands import round_robin
+from tests.bench.commands import ROUNDS, round_robin
+from tests.bench.contest import Contestant, Running, Stage, Variant
 from tests.bench.plan import Plan
 from tests.bench.rig import BenchServices, Json, Sink, publish, run_module, running_sink, stopped_afterwards
+from tests.bench.rivals.install import Missing
+from tests.bench.rivals.sides import MQ_BRIDGE, PARALLEL_CONSUMER, REDPANDA_CONNECT
 from tests.integration.topic_watch import CODEC
 
-# A ticket has this many commands, so that order matters and no ticket's history grows out of proportion.
-ROUNDS = 10
-# Commands a second that the backlog must last for where the API takes no time.
-FASTEST = 6000
 LOOK_SECONDS = 0.05
 START_SECONDS = 90.0
 STUCK_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Variant:
-    """What is asked of each contestant."""
-
-    api_ms: int
-    in_flight: int
-    workers: int = 1
-
-    @property
-    def name(self) -> str:
-        return f"api {self.api_ms} ms, {self.in_flight} in flight, {self.workers} worker{'s' * (self.workers > 1)}"
-
-    @property
-    def ceiling(self) -> float | None:
-        """Calls a second that no contestant can exceed; None where the API takes no time."""
-        return 1000 * self.in_flight * self.workers / self.api_ms if self.api_ms else None
-
-    def commands(self, seconds: float) -> int:
-        """How many commands last for so long."""
-        return int(min(self.ceiling or FASTEST, FASTEST * self.workers) * seconds)
 
 
 VARIANTS = (
@@ -60,40 +37,27 @@ VARIANTS = (
 )
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Where a contestant runs."""
-
-    kafka: EmbeddedKafka
-    variant: Variant
-    sink: Sink
-    commands: int
-    logs: Path
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """`delivering` starts it on a backlog and yields its processes, by the name under which they are counted."""
-
-    name: str
-    delivering: Callable[[Stage], "Iterator[dict[str, list[int]]]"]
-    one_worker_only: bool = False
+def dispatcher_services(
+    kafka: EmbeddedKafka, variant: Variant, sink: Sink, logs: Path, instead: Mapping[str, str]
+) -> BenchServices:
+    """Our dispatcher, or what takes its place, in front of a sink."""
+    return BenchServices(
+        kafka,
+        logs,
+        settings={
+            "BRIDGE_GATEWAY_BASE_URL": sink.base_url,
+            "BRIDGE_GATEWAY_MAX_IN_FLIGHT": str(variant.in_flight),
+            "BRIDGE_GATEWAY_SUPPLIER_MAX_IN_FLIGHT": str(variant.in_flight),
+        },
+        instead=instead,
+    )
 
 
-def bridge_delivering(instead: dict[str, str]) -> Callable[[Stage], Iterator[dict[str, list[int]]]]:
-    """Our dispatcher, or what takes its place."""
+def bridge_delivering(instead: Mapping[str, str]) -> Callable[[Stage], Iterator[Running]]:
+    """Our dispatcher, or what takes its place, as a contestant."""
 
-    def delivering(stage: Stage) -> Iterator[dict[str, list[int]]]:
-        services = BenchServices(
-            stage.kafka,
-            stage.logs,
-            settings={
-                "BRIDGE_GATEWAY_BASE_URL": stage.sink.base_url,
-                "BRIDGE_GATEWAY_MAX_IN_FLIGHT": str(stage.variant.in_flight),
-                "BRIDGE_GATEWAY_SUPPLIER_MAX_IN_FLIGHT": str(stage.variant.in_flight),
-            },
-            instead=instead,
-        )
+    def delivering(stage: Stage) -> Iterator[Running]:
+        services = dispatcher_services(stage.kafka, stage.variant, stage.sink, stage.logs, instead)
         with stopped_afterwards(services):
             services.make_topics()
             tickets = stage.commands // ROUNDS
@@ -105,16 +69,20 @@ def bridge_delivering(instead: dict[str, str]) -> Callable[[Stage], Iterator[dic
                 services.begin("dispatcher", name=name)
             for name in names:
                 services.wait_ready(name)
-            yield {"workers": services.pids("dispatcher")}
+            yield Running(lambda: services.pids("dispatcher"), lambda: _restart(services, names))
 
     return delivering
 
 
-DURABLE = Contestant("bridge", bridge_delivering({}))
+NO_SUBSTITUTE: Mapping[str, str] = MappingProxyType({})
+UNWRITTEN_DISPATCHER: Mapping[str, str] = MappingProxyType({"dispatcher": "tests.bench.unwritten_dispatcher"})
+DURABLE = Contestant("bridge", bridge_delivering(NO_SUBSTITUTE))
 UNWRITTEN = Contestant(
-    "bridge without durability", bridge_delivering({"dispatcher": "tests.bench.unwritten_dispatcher"})
+    "bridge without durability",
+    bridge_delivering(UNWRITTEN_DISPATCHER),
+    lacks="writes neither intent nor outcome; a crash sends again and forgets",
 )
-CONTESTANTS = (DURABLE, UNWRITTEN)
+CONTESTANTS = (DURABLE, UNWRITTEN, PARALLEL_CONSUMER, REDPANDA_CONNECT, MQ_BRIDGE)
 
 
 def run(kafka: EmbeddedKafka, plan: Plan, logs: Path) -> Iterator[Json]:
@@ -123,8 +91,14 @@ def run(kafka: EmbeddedKafka, plan: Plan, logs: Path) -> Iterator[Json]:
         for repeat in range(1, plan.repeats + 1):
             for contestant in CONTESTANTS:
                 about = {"case": "deliver", "variant": variant.name, "side": contestant.name, "repeat": repeat}
-                if plan.wants(about):
-                    yield {**about, **measure(kafka, contestant, variant, plan.seconds, logs / f"{time.time():.0f}")}
+                if not plan.wants(about):
+                    continue
+                try:
+                    contestant.install()
+                except Missing as missing:
+                    yield {**about, "not_run": str(missing)}
+                    continue
+                yield {**about, **measure(kafka, contestant, variant, plan.seconds, logs / f"{time.time():.0f}")}
 
 
 def measure(kafka: EmbeddedKafka, contestant: Contestant, variant: Variant, seconds: float, logs: Path) -> Json:
@@ -133,9 +107,9 @@ def measure(kafka: EmbeddedKafka, contestant: Contestant, variant: Variant, seco
     commands = variant.commands(seconds + warm_up)
     with (
         running_sink(logs, variant.api_ms / 1000) as sink,
-        contextmanager(contestant.delivering)(Stage(kafka, variant, sink, commands, logs)) as processes,
+        contextmanager(contestant.delivering)(Stage(kafka, variant, sink, commands, logs)) as running,
     ):
-        pids = {**processes, "broker": [kafka.pid(1)], "sink": [sink.child.pid]}
+        pids = {"workers": running.pids(), "broker": [kafka.pid(1)], "sink": [sink.child.pid]}
         _wait_for_first(sink)
         time.sleep(warm_up)
         before, begin = sink.counts(), gauge.read(pids)
@@ -146,7 +120,8 @@ def measure(kafka: EmbeddedKafka, contestant: Contestant, variant: Variant, seco
             "api_ms": variant.api_ms,
             "in_flight": variant.in_flight,
             "workers": variant.workers,
-            "rss_mib": sum(map(gauge.peak_rss_mib, processes["workers"])),
+            "rss_mib": sum(map(gauge.peak_rss_mib, pids["workers"])),
+            "lacks": contestant.lacks,
             "complete": after["unique"] == commands,
         }
     calls = after["answered"] - before["answered"]
@@ -166,6 +141,12 @@ def measure(kafka: EmbeddedKafka, contestant: Contestant, variant: Variant, seco
         **{name: after[name] for name in ("violations", "overlaps", "duplicates", "strange", "most_in_flight")},
         "lost": after["gaps"],
     }
+
+
+def _restart(services: BenchServices, names: list[str]) -> None:
+    for name in names:
+        services.kill(name)
+    services.restart(*names)
 
 
 def _wait_for_first(sink: Sink) -> None:

@@ -133,9 +133,16 @@ class Sink:
 
     def counts(self, *, latencies: bool = False) -> Json:
         """What it saw so far."""
+        return self._ask("GET", "/latencies" if latencies else "/counts")
+
+    def forget_latencies(self) -> None:
+        """Begin the latencies anew."""
+        self._ask("DELETE", "/latencies")
+
+    def _ask(self, method: str, path: str) -> Json:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HTTP_SECONDS)
         try:
-            connection.request("GET", "/latencies" if latencies else "/counts")
+            connection.request(method, path)
             told: Json = json.loads(connection.getresponse().read())
             return told
         finally:

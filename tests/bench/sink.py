@@ -5,7 +5,7 @@ after a delay, and costs little itself, so that the machine is left to what is m
     python -m tests.bench.sink PORT DELAY_SECONDS
 
 Delays vary evenly by half around DELAY_SECONDS. GET /counts tells what was seen so far, GET /latencies adds
-percentiles. Bodies are those of `commands.py`; anything else is counted as `strange`.
+percentiles, DELETE /latencies begins them anew. Bodies are those of `commands.py`; what is not is counted as `strange`.
 """
 
 import asyncio
@@ -123,6 +123,11 @@ class Ledger:
         if meant_at:
             self.answered_after.append(now - meant_at)
 
+    def forget_latencies(self) -> None:
+        """What was measured so far was the warm-up."""
+        self.arrived_after.clear()
+        self.answered_after.clear()
+
     def told(self, *, latencies: bool) -> bytes:
         """The counts as JSON."""
         self.counts.now = time.monotonic()
@@ -160,7 +165,10 @@ class Connection(asyncio.Protocol):
 
     def _requested(self, head: bytes, body: bytes) -> None:
         target = head[: head.find(b"\r\n")]
-        if target.startswith(b"GET"):
+        if target.startswith(b"DELETE"):
+            self._ledger.forget_latencies()
+            self._answer(b"200 OK", b"{}")
+        elif target.startswith(b"GET"):
             self._answer(b"200 OK", self._ledger.told(latencies=b"/latencies" in target))
         elif b"/access-token" in target:
             self._answer(b"200 OK", TOKEN)
