@@ -8,53 +8,99 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
-from bridge.sandbox.kafka import EmbeddedKafka
-from tests.bench import deliver, grow, ingest, journey, latency, micro, react, takeover
-from tests.bench.gauge import ROOT
-from tests.bench.plan import EVIDENCE, Plan, identity, lines
-from tests.bench.rig import Json
+from bridge.sandbox.errors import SandboxError
+from tests.bench import deliver, grow, ingest, journey, latency, micro, page, react, takeover
+from tests.bench.gauge import ROOT, circumstances
+from tests.bench.plan import EVIDENCE, Bench, Json, Missing, Planned, identity, lines
 from tests.kafka_broker import fresh_kafka
 
-CASES: dict[str, Callable[[EmbeddedKafka, Plan, Path], Iterator[Json]]] = {
-    "deliver": deliver.run,
-    "latency": latency.run,
-    "ingest": ingest.run,
-    "journey": journey.run,
-    "react": react.run,
-    "takeover": takeover.run,
-    "grow": grow.run,
-    "micro": micro.run,
+CASES = {
+    "deliver": deliver.RUNS,
+    "latency": latency.RUNS,
+    "ingest": ingest.RUNS,
+    "journey": journey.RUNS,
+    "react": react.RUNS,
+    "takeover": takeover.RUNS,
+    "grow": grow.RUNS,
+    "micro": micro.RUNS,
 }
 FULL_SECONDS, FULL_REPEATS = 60.0, 3
+FAILED = "failed"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the cases that are named, or all."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.partition("\n\n")[0])
+    """Run the cases that are named, or all; 1 if a run failed."""
+    chosen = _read(arguments)
+    chosen.evidence.mkdir(parents=True, exist_ok=True)
+    failed = False
+    for name in () if chosen.page else chosen.cases or CASES:
+        file = chosen.evidence / f"{name}.jsonl"
+        for figures in _case(name, chosen, _there(file, chosen.seconds) if chosen.resume else frozenset()):
+            print(json.dumps(figures), flush=True)  # noqa: T201  # what was asked for
+            if FAILED in figures:
+                failed = True
+                continue
+            with file.open("a") as evidence:
+                evidence.write(json.dumps(figures) + "\n")
+    if chosen.evidence == EVIDENCE:
+        page.write(EVIDENCE)
+    return int(failed)
+
+
+def _read(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help=f"of {', '.join(CASES)}; all")
-    parser.add_argument("--seconds", type=float, default=FULL_SECONDS, help="of each side, after its warm-up")
+    parser.add_argument("--seconds", type=float, default=FULL_SECONDS, help="of each run, after its warm-up")
     parser.add_argument("--repeats", type=int, default=FULL_REPEATS)
     parser.add_argument(
         "--only", action="append", default=[], help="a word of the variant or the side; may be repeated"
     )
-    parser.add_argument("--resume", action="store_true", help="leave out what the evidence has already")
+    parser.add_argument("--resume", action="store_true", help="leave out what the evidence has, as long or longer")
+    parser.add_argument("--page", action="store_true", help="measure nothing; make the page of what is there")
     parser.add_argument("--evidence", type=Path, default=EVIDENCE, help="where the JSON lines go")
-    chosen = parser.parse_args(arguments)
-    chosen.evidence.mkdir(parents=True, exist_ok=True)
-    for name in chosen.cases or CASES:
-        file = chosen.evidence / f"{name}.jsonl"
-        done = frozenset(map(identity, lines([file]))) if chosen.resume and file.exists() else frozenset()
-        plan = Plan(chosen.seconds, chosen.repeats, tuple(chosen.only), done)
-        with fresh_kafka(ROOT) as kafka, tempfile.TemporaryDirectory(prefix="bench-") as logs:
-            for figures in CASES[name](kafka, plan, Path(logs)):
-                line = json.dumps(figures)
-                print(line, flush=True)  # noqa: T201  # what was asked for
-                with file.open("a") as evidence:
-                    evidence.write(line + "\n")
-    return 0
+    return parser.parse_args(arguments)
+
+
+def _there(file: Path, seconds: float) -> frozenset[tuple[object, ...]]:
+    """What was measured at least as long before."""
+    found = lines([file]) if file.exists() else []
+    return frozenset(identity(run) for run in found if run.get("asked_seconds", 0) >= seconds)
+
+
+def _case(name: str, chosen: argparse.Namespace, there: frozenset[tuple[object, ...]]) -> Iterator[Json]:
+    """
+    Every run of a case, the sides in turn within each repeat; a run that fails does not keep the next from being made.
+    """
+    wanted = [
+        (planned, about)
+        for repeat in range(1, chosen.repeats + 1)
+        for planned in CASES[name]
+        if planned.has(chosen.only)
+        and identity(about := {"case": name, "variant": planned.variant, "side": planned.side, "repeat": repeat})
+        not in there
+    ]
+    if not wanted:
+        return
+    with fresh_kafka(ROOT) as kafka, tempfile.TemporaryDirectory(prefix="bench-") as logs:
+        for number, (planned, about) in enumerate(wanted):
+            yield {**about, **_made(planned, Bench(kafka, chosen.seconds, Path(logs, str(number))))}
+
+
+def _made(planned: Planned, bench: Bench) -> Json:
+    try:
+        planned.install()
+    except Missing as missing:
+        return {"not_run": str(missing)}
+    before = {**circumstances(), "asked_seconds": bench.seconds}
+    try:
+        return {**before, **planned.measure(bench)}
+    except (AssertionError, SandboxError, OSError) as error:
+        traceback.print_exception(error)
+        return {**before, FAILED: str(error)}
 
 
 if __name__ == "__main__":

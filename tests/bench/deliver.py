@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,9 +17,8 @@ from bridge.sandbox.kafka import EmbeddedKafka
 from tests.bench import gauge
 from tests.bench.commands import ROUNDS, round_robin
 from tests.bench.contest import Contestant, Running, Stage, Variant
-from tests.bench.plan import Plan
-from tests.bench.rig import BenchServices, Json, Sink, publish, run_module, running_sink, stopped_afterwards
-from tests.bench.rivals.install import Missing
+from tests.bench.plan import Bench, Json, Planned
+from tests.bench.rig import BenchServices, Sink, publish, run_module, running_sink, stopped_afterwards
 from tests.bench.rivals.sides import MQ_BRIDGE, PARALLEL_CONSUMER, REDPANDA_CONNECT
 from tests.integration.topic_watch import CODEC
 
@@ -85,24 +85,9 @@ UNWRITTEN = Contestant(
 CONTESTANTS = (DURABLE, UNWRITTEN, PARALLEL_CONSUMER, REDPANDA_CONNECT, MQ_BRIDGE)
 
 
-def run(kafka: EmbeddedKafka, plan: Plan, logs: Path) -> Iterator[Json]:
-    """Every variant, its contestants in turn, so that a machine that grows busier strikes all of them alike."""
-    for variant in VARIANTS:
-        for repeat in range(1, plan.repeats + 1):
-            for contestant in CONTESTANTS:
-                about = {"case": "deliver", "variant": variant.name, "side": contestant.name, "repeat": repeat}
-                if not plan.wants(about):
-                    continue
-                try:
-                    contestant.install()
-                except Missing as missing:
-                    yield {**about, "not_run": str(missing)}
-                    continue
-                yield {**about, **measure(kafka, contestant, variant, plan.seconds, logs / f"{time.time():.0f}")}
-
-
-def measure(kafka: EmbeddedKafka, contestant: Contestant, variant: Variant, seconds: float, logs: Path) -> Json:
+def measure(contestant: Contestant, variant: Variant, bench: Bench) -> Json:
     """One contestant for so many seconds after its warm-up."""
+    kafka, seconds, logs = bench.kafka, bench.seconds, bench.logs
     warm_up = max(3.0, seconds / 4)
     commands = variant.commands(seconds + warm_up)
     with (
@@ -116,7 +101,6 @@ def measure(kafka: EmbeddedKafka, contestant: Contestant, variant: Variant, seco
         after = _watch(sink, commands, begin.at + seconds)
         end = gauge.read(pids)
         figures = {
-            **gauge.circumstances(),
             "api_ms": variant.api_ms,
             "in_flight": variant.in_flight,
             "workers": variant.workers,
@@ -170,3 +154,10 @@ def _watch(sink: Sink, commands: int, until: float) -> Json:
             moved, answered = now, counts["answered"]
         assert now < moved + STUCK_SECONDS, f"nothing more was delivered after {answered} of {commands} commands"
         time.sleep(LOOK_SECONDS)
+
+
+RUNS = tuple(
+    Planned(variant.name, contestant.name, partial(measure, contestant, variant), contestant.install)
+    for variant in VARIANTS
+    for contestant in CONTESTANTS
+)

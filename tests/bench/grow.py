@@ -7,16 +7,15 @@ written by the product's own table (`seed.py`), so the start is a real restart.
 
 import asyncio
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 from bridge.sandbox.kafka import EmbeddedKafka
 from tests.bench import gauge
 from tests.bench.commands import round_robin
 from tests.bench.contest import Variant
 from tests.bench.deliver import NO_SUBSTITUTE, dispatcher_services
-from tests.bench.plan import Plan
-from tests.bench.rig import Json, Sink, publish, run_module, running_sink, stopped_afterwards
+from tests.bench.plan import Bench, Json, Planned
+from tests.bench.rig import Sink, publish, run_module, running_sink, stopped_afterwards
 from tests.integration.topic_watch import CODEC
 
 KNOWN = (1_000, 10_000, 100_000, 1_000_000)
@@ -29,18 +28,10 @@ STUCK_SECONDS = 60.0
 TABLE = "dispatcher-journeys"
 
 
-def run(kafka: EmbeddedKafka, plan: Plan, logs: Path) -> Iterator[Json]:
-    """Each size in turn."""
-    for repeat in range(1, plan.repeats + 1):
-        for known in KNOWN:
-            about = {"case": "grow", "variant": f"{known:,} tickets known", "side": "bridge", "repeat": repeat}
-            if plan.wants(about):
-                yield {**about, **measure(kafka, known, plan.seconds, logs / f"{time.time():.0f}")}
-
-
-def measure(kafka: EmbeddedKafka, known: int, seconds: float, logs: Path) -> Json:
+def measure(known: int, bench: Bench) -> Json:
     """One size: start on what is there, then the commands."""
-    rounds = max(3, int(seconds * ROUNDS_A_SECOND))
+    kafka, logs = bench.kafka, bench.logs
+    rounds = max(3, int(bench.seconds * ROUNDS_A_SECOND))
     with running_sink(logs, VARIANT.api_ms / 1000) as sink:
         services = dispatcher_services(kafka, VARIANT, sink, logs, NO_SUBSTITUTE)
         with stopped_afterwards(services):
@@ -64,7 +55,6 @@ def measure(kafka: EmbeddedKafka, known: int, seconds: float, logs: Path) -> Jso
             counts = sink.counts()
     calls = ACTIVE * rounds
     return {
-        **gauge.circumstances(),
         "known": known,
         "calls": calls,
         "cpu_ms_per_call": round(1000 * end.since(begin, "workers") / calls, 4),
@@ -98,3 +88,6 @@ def _wait(sink: Sink, calls: int) -> None:
             answered, moved = counts["answered"], time.monotonic()
         assert time.monotonic() < moved + STUCK_SECONDS, f"nothing more was delivered after {answered} of {calls}"
         time.sleep(LOOK_SECONDS)
+
+
+RUNS = tuple(Planned(f"{known:,} tickets known", "bridge", partial(measure, known)) for known in KNOWN)

@@ -8,20 +8,19 @@ First every side is driven as hard as it goes (how many for a CPU second, and wh
 import asyncio
 import json
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bridge.sandbox.kafka import EmbeddedKafka
 from bridge.sandbox.ports import free_port
 from bridge.sandbox.processes import Fleet, Program
 from tests.bench import gauge
-from tests.bench.plan import Plan
-from tests.bench.rig import BenchServices, Json, delete_topics, run_module, stopped_afterwards
+from tests.bench.plan import Bench, Json, Planned
+from tests.bench.rig import BenchServices, delete_topics, run_module, stopped_afterwards
 from tests.bench.rivals import install
-from tests.bench.rivals.install import Missing
 from tests.bench.rivals.sides import PREFIX, make_topic
 from tests.bench.seed import PARTITIONS
 from tests.webhook_doubles import PASSWORD, USER
@@ -29,6 +28,7 @@ from tests.webhook_doubles import PASSWORD, USER
 CONNECTIONS = 32
 PROBLEMS = 1000
 SHARE_OF_KNEE = 0.7
+KNEE_SECONDS = 15.0
 START_SECONDS = 30.0
 TOPIC = f"{PREFIX}kcis"
 HERE = Path(__file__).parent
@@ -112,31 +112,15 @@ SIDES = (
 )
 
 
-def run(kafka: EmbeddedKafka, plan: Plan, logs: Path) -> Iterator[Json]:
-    """The sides in turn, as hard as each goes; then ours at a share of its own knee."""
-    for repeat in range(1, plan.repeats + 1):
-        knee = None
-        for side in SIDES:
-            about = {"case": "ingest", "variant": f"{CONNECTIONS} connections", "side": side.name, "repeat": repeat}
-            if not plan.wants(about):
-                continue
-            try:
-                side.install()
-            except Missing as missing:
-                yield {**about, "not_run": str(missing)}
-                continue
-            figures = measure(kafka, side, 0.0, plan.seconds, logs / f"{time.time():.0f}")
-            if side is OURS:
-                knee = float(figures["rate"])
-            yield {**about, **figures}
-        about = {"case": "ingest", "variant": "70 % of the knee", "side": OURS.name, "repeat": repeat}
-        if knee is not None and plan.wants(about):
-            rate = SHARE_OF_KNEE * knee
-            yield {**about, **measure(kafka, OURS, rate, plan.seconds, logs / f"{time.time():.0f}")}
+def measure_at_70(bench: Bench) -> Json:
+    """Ours at a share of a knee that is looked for right before."""
+    knee = measure(OURS, 0.0, Bench(bench.kafka, min(bench.seconds, KNEE_SECONDS), bench.logs / "knee"))["rate"]
+    return measure(OURS, SHARE_OF_KNEE * float(knee), bench)
 
 
-def measure(kafka: EmbeddedKafka, side: Side, rate: float, seconds: float, logs: Path) -> Json:
-    """One side for so many seconds, after a warm-up."""
+def measure(side: Side, rate: float, bench: Bench) -> Json:
+    """One side for so many seconds, after a warm-up; a rate of 0 is as hard as it goes."""
+    kafka, seconds, logs = bench.kafka, bench.seconds, bench.logs
     with contextmanager(side.taking)(kafka, logs) as taken:
         run_module("tests.bench.deliveries", taken.port, rate, max(3.0, seconds / 4), CONNECTIONS, PROBLEMS, 1)
         pids = {"workers": taken.pids, "broker": [kafka.pid(1)]}
@@ -148,7 +132,6 @@ def measure(kafka: EmbeddedKafka, side: Side, rate: float, seconds: float, logs:
         rss = sum(map(gauge.peak_rss_mib, taken.pids))
     cpu = end.since(begin, "workers")
     return {
-        **gauge.circumstances(),
         "offered": round(rate, 1) or None,
         "seconds": seconds,
         **{
@@ -161,3 +144,9 @@ def measure(kafka: EmbeddedKafka, side: Side, rate: float, seconds: float, logs:
         "rss_mib": rss,
         "lacks": side.lacks,
     }
+
+
+RUNS = (
+    *(Planned(f"{CONNECTIONS} connections", side.name, partial(measure, side, 0.0), side.install) for side in SIDES),
+    Planned("70 % of the knee", OURS.name, measure_at_70),
+)

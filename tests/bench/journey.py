@@ -11,17 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bridge.domain.journeys import JourneyStatus, Phase
 from bridge.domain.tickets import FaultTicketEvent, TicketEvent
-from bridge.sandbox.kafka import EmbeddedKafka
 from tests.bench import gauge
 from tests.bench.figures import percentiles
-from tests.bench.plan import Plan
-from tests.bench.rig import BenchServices, Json, publish, stopped_afterwards
+from tests.bench.plan import Bench, Json, Planned
+from tests.bench.rig import BenchServices, publish, stopped_afterwards
 from tests.bench.seed import PARTITIONS
 from tests.builders import a_cancellation, a_report, an_amendment
 from tests.integration.topic_watch import CODEC
@@ -53,18 +51,10 @@ SIMULATOR = {"SIMULATOR_KCI_DELAY": "0.1", "SIMULATOR_WEBHOOK_CONNECTIONS": "64"
 STUCK_SECONDS = 60.0
 
 
-def run(kafka: EmbeddedKafka, plan: Plan, logs: Path) -> Iterator[Json]:
-    """As often as the plan says."""
-    for repeat in range(1, plan.repeats + 1):
-        about = {"case": "journey", "variant": "mixed tickets", "side": "bridge", "repeat": repeat}
-        if plan.wants(about):
-            tickets = min(TICKETS, int(plan.seconds * TICKETS_A_SECOND))
-            yield {**about, **measure(kafka, tickets, logs / f"{time.time():.0f}")}
-
-
-def measure(kafka: EmbeddedKafka, tickets: int, logs: Path) -> Json:
+def measure(bench: Bench) -> Json:
     """So many tickets, after a few for the warm-up."""
-    services = BenchServices(kafka, logs, settings=SETTINGS, simulator=SIMULATOR)
+    kafka, tickets = bench.kafka, min(TICKETS, int(bench.seconds * TICKETS_A_SECOND))
+    services = BenchServices(kafka, bench.logs, settings=SETTINGS, simulator=SIMULATOR)
     with stopped_afterwards(services):
         services.make_topics()
         for service in ("simulator", *SERVICES):
@@ -86,7 +76,6 @@ def measure(kafka: EmbeddedKafka, tickets: int, logs: Path) -> Json:
     ours = sum(end.since(begin, service) for service in SERVICES)
     done = len(ended.after)
     return {
-        **gauge.circumstances(),
         "tickets": tickets,
         "ended": done,
         "ends": dict(ended.ends),
@@ -172,3 +161,6 @@ async def _count(services: BenchServices, topic: str) -> int:
         return sum(ends.values())
     finally:
         await consumer.stop()
+
+
+RUNS = (Planned("mixed tickets", "bridge", measure),)

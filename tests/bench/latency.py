@@ -7,15 +7,14 @@ when its call is answered: nothing is written then.
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping
+from functools import partial
 
-from bridge.sandbox.kafka import EmbeddedKafka
 from tests.bench import gauge
 from tests.bench.contest import Variant
 from tests.bench.deliver import NO_SUBSTITUTE, UNWRITTEN_DISPATCHER, dispatcher_services
-from tests.bench.plan import Plan
-from tests.bench.rig import Json, run_module, running_sink, stopped_afterwards
+from tests.bench.plan import Bench, Json, Planned
+from tests.bench.rig import run_module, running_sink, stopped_afterwards
 
 RATE = 200.0
 VARIANT = Variant(api_ms=20, in_flight=100)
@@ -24,17 +23,9 @@ SIDES = {"bridge": NO_SUBSTITUTE, "bridge without durability": UNWRITTEN_DISPATC
 QUIET_SECONDS = 1.0
 
 
-def run(kafka: EmbeddedKafka, plan: Plan, logs: Path) -> Iterator[Json]:
-    """Both sides in turn."""
-    for repeat in range(1, plan.repeats + 1):
-        for side, instead in SIDES.items():
-            about = {"case": "latency", "variant": f"{RATE:g} a second, api 20 ms", "side": side, "repeat": repeat}
-            if plan.wants(about):
-                yield {**about, **measure(kafka, dict(instead), plan.seconds, logs / f"{time.time():.0f}")}
-
-
-def measure(kafka: EmbeddedKafka, instead: dict[str, str], seconds: float, logs: Path) -> Json:
+def measure(instead: Mapping[str, str], bench: Bench) -> Json:
     """One side for so many seconds, after a warm-up."""
+    kafka, seconds, logs = bench.kafka, bench.seconds, bench.logs
     with running_sink(logs, VARIANT.api_ms / 1000) as sink:
         services = dispatcher_services(kafka, VARIANT, sink, logs, instead)
         with stopped_afterwards(services):
@@ -54,7 +45,6 @@ def measure(kafka: EmbeddedKafka, instead: dict[str, str], seconds: float, logs:
             told = sink.counts(latencies=True)
     calls = offered["commands"]
     return {
-        **gauge.circumstances(),
         "offered": RATE,
         "seconds": seconds,
         "calls": calls,
@@ -66,3 +56,9 @@ def measure(kafka: EmbeddedKafka, instead: dict[str, str], seconds: float, logs:
         **{name: told[name] for name in ("violations", "overlaps", "duplicates")},
         "lost": told["gaps"] if instead else calls - offered["outcomes"],
     }
+
+
+RUNS = tuple(
+    Planned(f"{RATE:g} a second, api {VARIANT.api_ms} ms", side, partial(measure, instead))
+    for side, instead in SIDES.items()
+)

@@ -10,7 +10,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,14 +32,12 @@ from bridge.domain.journey.events import event_arrived
 from bridge.domain.journey.state import TicketState, view
 from bridge.domain.outcomes import GatewayOutcome
 from bridge.ports import Kept
-from bridge.sandbox.kafka import EmbeddedKafka
 from bridge.services.loop import new_loop
 from bridge.settings import GatewayProfile, GatewaySettings, LogSettings
-from tests.bench import gauge
 from tests.bench.commands import Numbered
 from tests.bench.figures import median
-from tests.bench.plan import Plan
-from tests.bench.rig import BenchServices, Json, running_sink, stopped_afterwards
+from tests.bench.plan import Bench, Json, Planned
+from tests.bench.rig import BenchServices, running_sink, stopped_afterwards
 from tests.bench.seed import PARTITIONS, POLICY, open_journey, table_spec
 from tests.group_member import member_of
 from tests.integration.topic_watch import CODEC
@@ -68,15 +66,11 @@ class Cost:
     references: float
 
 
-def run(kafka: EmbeddedKafka, plan: Plan, logs: Path) -> Iterator[Json]:
-    """Every step, as often as the plan says."""
-    for repeat in range(1, plan.repeats + 1):
-        about = {"case": "micro", "variant": "amendment", "side": "bridge", "repeat": repeat}
-        if plan.wants(about):
-            log_as_in_production()
-            costs = {**pure_costs(), **costs_with_kafka(kafka, logs)}
-            steps = {name: {"us": cost.microseconds, "references": cost.references} for name, cost in costs.items()}
-            yield {**about, **gauge.circumstances(), "steps": steps}
+def measure(bench: Bench) -> Json:
+    """Every step."""
+    log_as_in_production()
+    costs = {**pure_costs(), **costs_with_kafka(bench)}
+    return {"steps": {name: {"us": cost.microseconds, "references": cost.references} for name, cost in costs.items()}}
 
 
 def log_as_in_production() -> None:
@@ -126,12 +120,12 @@ def _gateway_costs() -> dict[str, Cost]:
         return {"gateway call without network": runner.run(measure())}
 
 
-def costs_with_kafka(kafka: EmbeddedKafka, logs: Path) -> dict[str, Cost]:
+def costs_with_kafka(bench: Bench) -> dict[str, Cost]:
     """The steps that need a broker or a socket; the CPU of this process alone is counted."""
-    services = BenchServices(kafka, logs / "micro")
+    services = BenchServices(bench.kafka, bench.logs)
     with (
         stopped_afterwards(services),
-        running_sink(logs / "micro", 0) as sink,
+        running_sink(bench.logs, 0) as sink,
         asyncio.Runner(loop_factory=new_loop) as runner,
     ):
         services.make_topics()
@@ -267,3 +261,6 @@ def _finish(coroutine: Awaitable[object]) -> object:
     except StopIteration as stopped:
         return stopped.value
     raise AssertionError("the step waited")
+
+
+RUNS = (Planned("amendment", "bridge", measure),)

@@ -1,30 +1,45 @@
-"""How long and how often is measured, and what of it is there already."""
+"""What is measured, how long and how often, and what of it is there already."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bridge.sandbox.kafka import EmbeddedKafka
 from tests.bench.gauge import ROOT
 
 EVIDENCE = ROOT / "docs" / "evidence" / "bench"
 IDENTITY = ("case", "variant", "side", "repeat")
 
+Json = dict[str, Any]
+
+
+class Missing(Exception):
+    """A side cannot be had here; the text says what it needs."""
+
 
 @dataclass(frozen=True)
-class Plan:
-    """`done` are the runs that need not be made again; `only` are words of which a run must have every one."""
+class Bench:
+    """Where a run is made: `seconds` is how long its measured part lasts, `logs` a directory of its own."""
 
+    kafka: EmbeddedKafka
     seconds: float
-    repeats: int
-    only: tuple[str, ...] = ()
-    done: frozenset[tuple[Any, ...]] = field(default_factory=frozenset)
+    logs: Path
 
-    def wants(self, about: Mapping[str, object]) -> bool:
-        """Whether a run is to be made."""
-        words = f"{about['variant']}, {about['side']}"
-        return identity(about) not in self.done and all(word in words for word in self.only)
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a case. `install` makes its side ready, and raises `Missing` where it cannot be had."""
+
+    variant: str
+    side: str
+    measure: Callable[[Bench], Json]
+    install: Callable[[], object] = tuple
+
+    def has(self, words: Iterable[str]) -> bool:
+        """Whether every word is in its name."""
+        return all(word in f"{self.variant}, {self.side}" for word in words)
 
 
 def identity(about: Mapping[str, object]) -> tuple[Any, ...]:
@@ -32,6 +47,6 @@ def identity(about: Mapping[str, object]) -> tuple[Any, ...]:
     return tuple(about.get(name) for name in IDENTITY)
 
 
-def lines(paths: Iterable[Path]) -> list[dict[str, Any]]:
+def lines(paths: Iterable[Path]) -> list[Json]:
     """The runs that files of JSON lines hold."""
     return [json.loads(line) for path in paths for line in path.read_text().splitlines() if line]

@@ -6,45 +6,33 @@ of a doubling series at which nothing piles up.
 """
 
 import json
-import time
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
-from bridge.sandbox.kafka import EmbeddedKafka
 from tests.bench import gauge
-from tests.bench.plan import Plan
-from tests.bench.rig import BenchServices, Json, run_module, stopped_afterwards
+from tests.bench.plan import Bench, Json, Planned
+from tests.bench.rig import BenchServices, run_module, stopped_afterwards
 from tests.webhook_doubles import PASSWORD, USER
 
-RATES = (50, 200)
+RATES = (50.0, 200.0)
 CONNECTIONS = 32
 PROBLEMS = 1000
 SERVICES = ("ingester", "tracker")
-FIRST_TRIED, LAST_TRIED = 400, 6400
+FIRST_TRIED, LAST_TRIED = 400.0, 6400.0
 TRY_SECONDS = 8.0
 # Held: every KCI has its transition, and half of them within this.
 HELD_MS = 1000.0
-HIGHEST = "highest rate held"
 
 
-def run(kafka: EmbeddedKafka, plan: Plan, logs: Path) -> Iterator[Json]:
-    """Each rate; the highest one is looked for anew in each repeat, since it is the machine's as well."""
-    for repeat in range(1, plan.repeats + 1):
-        for rate in RATES:
-            about = {"case": "react", "variant": f"{rate} a second", "side": "bridge", "repeat": repeat}
-            if plan.wants(about):
-                yield {**about, **measure(kafka, rate, plan.seconds, logs / f"{time.time():.0f}")}
-        about = {"case": "react", "variant": HIGHEST, "side": "bridge", "repeat": repeat}
-        if plan.wants(about):
-            rate = highest(kafka, logs / f"{time.time():.0f}")
-            yield {**about, **measure(kafka, rate, plan.seconds, logs / f"{time.time():.0f}")}
+def measure_highest(bench: Bench) -> Json:
+    """The highest rate held; looked for anew each time, since it is the machine's as well."""
+    return measure(highest(bench), bench)
 
 
-def highest(kafka: EmbeddedKafka, logs: Path) -> int:
+def highest(bench: Bench) -> float:
     """The last rate of the series that is held."""
-    held, rate = FIRST_TRIED // 2, FIRST_TRIED
+    held, rate = FIRST_TRIED / 2, FIRST_TRIED
     while rate <= LAST_TRIED:
-        told = measure(kafka, rate, TRY_SECONDS, logs)
+        told = measure(rate, Bench(bench.kafka, TRY_SECONDS, bench.logs / f"{rate:g}"))
         if not is_held(told):
             break
         held, rate = rate, rate * 2
@@ -57,8 +45,9 @@ def is_held(told: Json) -> bool:
     return bool(every and told["reaction_ms"].get("p50", HELD_MS) < HELD_MS)
 
 
-def measure(kafka: EmbeddedKafka, rate: float, seconds: float, logs: Path) -> Json:
+def measure(rate: float, bench: Bench) -> Json:
     """One rate for so many seconds, after a warm-up."""
+    kafka, seconds, logs = bench.kafka, bench.seconds, bench.logs
     settings = {"BRIDGE_WEBHOOK_USERNAME": USER, "BRIDGE_WEBHOOK_PASSWORD": PASSWORD}
     services = BenchServices(kafka, logs, settings=settings)
     with stopped_afterwards(services):
@@ -79,7 +68,6 @@ def measure(kafka: EmbeddedKafka, rate: float, seconds: float, logs: Path) -> Js
         rss = {service: sum(map(gauge.peak_rss_mib, pids[service])) for service in SERVICES}
     names = ("answered", "accepted", "statuses", "rate", "latency_ms", "transitions", "reaction_ms")
     return {
-        **gauge.circumstances(),
         "offered": rate,
         "seconds": seconds,
         **{name: told[name] for name in names},
@@ -87,3 +75,9 @@ def measure(kafka: EmbeddedKafka, rate: float, seconds: float, logs: Path) -> Js
         "rss_mib": rss,
         "lost": told["accepted"] - told["transitions"],
     }
+
+
+RUNS = (
+    *(Planned(f"{rate:g} a second", "bridge", partial(measure, rate)) for rate in RATES),
+    Planned("highest rate held", "bridge", measure_highest),
+)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -19,9 +18,9 @@ from bridge.sandbox.kafka import EmbeddedKafka
 from bridge.sandbox.ports import free_port
 from bridge.sandbox.processes import Child, Program
 from tests.bench.gauge import ROOT
+from tests.bench.plan import Json
 from tests.integration.running_services import NOTHING_MORE, RunningServices
 
-Json = dict[str, Any]
 STOP_GRACE_SECONDS = 5.0
 HTTP_SECONDS = 10.0
 # The limits that would otherwise be measured in place of the bridge.

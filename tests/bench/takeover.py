@@ -13,15 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 
-from bridge.sandbox.kafka import EmbeddedKafka
 from tests.bench import gauge
 from tests.bench.contest import Stage, Variant
 from tests.bench.deliver import NO_SUBSTITUTE, dispatcher_services
-from tests.bench.plan import Plan
-from tests.bench.rig import BenchServices, Json, Sink, run_module, running_sink, stopped_afterwards
-from tests.bench.rivals.install import Missing
+from tests.bench.plan import Bench, Json, Planned
+from tests.bench.rig import BenchServices, Sink, run_module, running_sink, stopped_afterwards
 from tests.bench.rivals.sides import PARALLEL_CONSUMER
 
 TICKETS = 100_000
@@ -32,18 +30,6 @@ BEFORE_SECONDS = 8.0
 AFTER_SECONDS = 30.0
 LOOK_SECONDS = 0.02
 RESTARTED, TAKEN_OVER, JOINED = "killed and restarted", "killed beside a second worker", "a second worker joins"
-
-
-def run(kafka: EmbeddedKafka, plan: Plan, logs: Path) -> Iterator[Json]:
-    """Each variant, and the rival in the first."""
-    for repeat in range(1, plan.repeats + 1):
-        for variant in (RESTARTED, TAKEN_OVER, JOINED):
-            about = {"case": "takeover", "variant": variant, "side": "bridge", "repeat": repeat}
-            if plan.wants(about):
-                yield {**about, **measure(kafka, variant, logs / f"{time.time():.0f}")}
-        about = {"case": "takeover", "variant": RESTARTED, "side": PARALLEL_CONSUMER.name, "repeat": repeat}
-        if plan.wants(about):
-            yield {**about, **measure_rival(kafka, logs / f"{time.time():.0f}")}
 
 
 @dataclass
@@ -83,8 +69,9 @@ class Progress:
         return longest, ended
 
 
-def measure(kafka: EmbeddedKafka, variant: str, logs: Path) -> Json:
+def measure(variant: str, bench: Bench) -> Json:
     """One variant."""
+    kafka, logs = bench.kafka, bench.logs
     with running_sink(logs, VARIANT.api_ms / 1000) as sink:
         services = dispatcher_services(kafka, VARIANT, sink, logs, NO_SUBSTITUTE)
         with stopped_afterwards(services):
@@ -114,7 +101,6 @@ def measure(kafka: EmbeddedKafka, variant: str, logs: Path) -> Json:
             rss = max(gauge.peak_rss_mib(child.pid) for child in services.children.values())
     waits = SESSION_SECONDS if variant != JOINED else 0.0
     return {
-        **gauge.circumstances(),
         "tickets": TICKETS,
         "offered": RATE,
         "session_seconds": SESSION_SECONDS,
@@ -150,13 +136,9 @@ STRIKES: dict[str, Callable[[BenchServices], None]] = {
 }
 
 
-def measure_rival(kafka: EmbeddedKafka, logs: Path) -> Json:
+def measure_rival(bench: Bench) -> Json:
     """Parallel Consumer on a backlog, killed in the middle and started again."""
-    try:
-        PARALLEL_CONSUMER.install()
-    except Missing as missing:
-        return {"not_run": str(missing)}
-    commands = 20_000
+    kafka, logs, commands = bench.kafka, bench.logs, 20_000
     with running_sink(logs, VARIANT.api_ms / 1000) as sink:
         stage = Stage(kafka, VARIANT, sink, commands, logs)
         with contextmanager(PARALLEL_CONSUMER.delivering)(stage) as running:
@@ -173,7 +155,6 @@ def measure_rival(kafka: EmbeddedKafka, logs: Path) -> Json:
             counts = sink.counts()
             rss = sum(map(gauge.peak_rss_mib, running.pids()))
     return {
-        **gauge.circumstances(),
         "session_seconds": SESSION_SECONDS,
         "longest_pause_seconds": round(pause, 2),
         "pause_beyond_session_seconds": round(pause - SESSION_SECONDS, 2),
@@ -183,3 +164,9 @@ def measure_rival(kafka: EmbeddedKafka, logs: Path) -> Json:
         "not_delivered": commands - counts["unique"],
         "lacks": PARALLEL_CONSUMER.lacks,
     }
+
+
+RUNS = (
+    *(Planned(variant, "bridge", partial(measure, variant)) for variant in STRIKES),
+    Planned(RESTARTED, PARALLEL_CONSUMER.name, measure_rival, PARALLEL_CONSUMER.install),
+)

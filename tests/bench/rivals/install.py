@@ -14,6 +14,7 @@ from jgo.env import EnvironmentBuilder, LinkStrategy
 from jgo.maven import MavenContext
 
 from tests.bench.gauge import ROOT
+from tests.bench.plan import Missing
 
 HERE = Path(__file__).parent
 RIVALS = ROOT / ".sandbox" / "rivals"
@@ -21,10 +22,6 @@ PARALLEL_CONSUMER = "io.confluent.parallelconsumer:parallel-consumer-vertx:0.5.3
 NO_LOG = "org.slf4j:slf4j-nop:2.0.13"
 REDPANDA_CONNECT = "github.com/redpanda-data/connect/v4@v4.100.0"
 MQ_BRIDGE = "mq-bridge==1.2.0"
-
-
-class Missing(Exception):
-    """A rival cannot be had here; the text says what it needs."""
 
 
 def parallel_consumer() -> tuple[str, ...]:
