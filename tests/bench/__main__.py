@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from bridge.sandbox.broker import LASTING
 from bridge.sandbox.errors import SandboxError
 from tests.bench import deliver, grow, ingest, journey, latency, micro, page, react, takeover
 from tests.bench.gauge import ROOT, circumstances
@@ -85,7 +86,7 @@ def _case(name: str, chosen: argparse.Namespace, there: frozenset[tuple[object, 
     ]
     if not wanted:
         return
-    with fresh_kafka(ROOT) as kafka, tempfile.TemporaryDirectory(prefix="bench-") as logs:
+    with fresh_kafka(ROOT, life=LASTING) as kafka, tempfile.TemporaryDirectory(prefix="bench-") as logs:
         for number, (planned, about) in enumerate(wanted):
             yield {**about, **_made(planned, Bench(kafka, chosen.seconds, Path(logs, str(number))))}
 
