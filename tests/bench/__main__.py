@@ -57,9 +57,8 @@ def _read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help=f"of {', '.join(CASES)}; all")
     parser.add_argument("--seconds", type=float, default=FULL_SECONDS, help="of each run, after its warm-up")
     parser.add_argument("--repeats", type=int, default=FULL_REPEATS)
-    parser.add_argument(
-        "--only", action="append", default=[], help="a word of the variant or the side; may be repeated"
-    )
+    parser.add_argument("--variant", action="append", default=[], help="only this one; may be repeated")
+    parser.add_argument("--side", action="append", default=[], help="only this one; may be repeated")
     parser.add_argument("--resume", action="store_true", help="leave out what the evidence has, as long or longer")
     parser.add_argument("--page", action="store_true", help="measure nothing; make the page of what is there")
     parser.add_argument("--evidence", type=Path, default=EVIDENCE, help="where the JSON lines go")
@@ -80,7 +79,7 @@ def _case(name: str, chosen: argparse.Namespace, there: frozenset[tuple[object, 
         (planned, about)
         for repeat in range(1, chosen.repeats + 1)
         for planned in CASES[name]
-        if planned.has(chosen.only)
+        if planned.is_one_of(chosen.variant, chosen.side)
         and identity(about := {"case": name, "variant": planned.variant, "side": planned.side, "repeat": repeat})
         not in there
     ]

@@ -25,7 +25,7 @@ Made by `make bench` from the lines in `docs/evidence/bench/`; do not edit.
 
     make bench                                # every case and every rival: hours, on a machine that does nothing else
     make bench CASE=deliver                   # one case
-    make bench CASE=deliver ARGS="--seconds 10 --repeats 1 --only 'api 20 ms, 100 in flight, 1 worker'"
+    make bench CASE=deliver ARGS="--seconds 10 --repeats 1 --side bridge --side mq-bridge"
     make bench ARGS=--resume                  # only what the evidence does not have yet
     make bench ARGS=--page                    # only this page, from what is there
 

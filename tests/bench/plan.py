@@ -1,7 +1,7 @@
 """What is measured, how long and how often, and what of it is there already."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,9 @@ class Planned:
     measure: Callable[[Bench], Json]
     install: Callable[[], object] = tuple
 
-    def has(self, words: Iterable[str]) -> bool:
-        """Whether every word is in its name."""
-        return all(word in f"{self.variant}, {self.side}" for word in words)
+    def is_one_of(self, variants: Collection[str], sides: Collection[str]) -> bool:
+        """Whether it is asked for; no variants or no sides are all of them."""
+        return (not variants or self.variant in variants) and (not sides or self.side in sides)
 
 
 def identity(about: Mapping[str, object]) -> tuple[Any, ...]:
