@@ -89,14 +89,13 @@ def measure(contestant: Contestant, variant: Variant, bench: Bench) -> Json:
     """One contestant for so many seconds after its warm-up."""
     kafka, seconds, logs = bench.kafka, bench.seconds, bench.logs
     warm_up = max(3.0, seconds / 4)
-    commands = variant.commands(seconds + warm_up)
+    commands = contestant.commands(variant, seconds + warm_up) // ROUNDS * ROUNDS
     with (
         running_sink(logs, variant.api_ms / 1000) as sink,
         contextmanager(contestant.delivering)(Stage(kafka, variant, sink, commands, logs)) as running,
     ):
         pids = {"workers": running.pids(), "broker": [kafka.pid(1)], "sink": [sink.child.pid]}
-        _wait_for_first(sink)
-        time.sleep(warm_up)
+        _warm_up(sink, warm_up, commands // 4)
         before, begin = sink.counts(), gauge.read(pids)
         after = _watch(sink, commands, begin.at + seconds)
         end = gauge.read(pids)
@@ -133,10 +132,14 @@ def _restart(services: BenchServices, names: list[str]) -> None:
     services.restart(*names)
 
 
-def _wait_for_first(sink: Sink) -> None:
+def _warm_up(sink: Sink, seconds: float, most: int) -> None:
+    """Let it deliver for so long, but not more than a part of the backlog."""
     deadline = time.monotonic() + START_SECONDS
     while not sink.counts()["answered"]:
         assert time.monotonic() < deadline, f"nothing was delivered in {START_SECONDS:g} s"
+        time.sleep(LOOK_SECONDS)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and sink.counts()["answered"] < most:
         time.sleep(LOOK_SECONDS)
 
 

@@ -37,6 +37,7 @@ def measure(instead: Mapping[str, str], bench: Bench) -> Json:
             run_module("tests.bench.orders", *place, TICKETS, RATE, max(3.0, seconds / 4), 0)
             time.sleep(QUIET_SECONDS)
             sink.forget_latencies()
+            before = sink.counts()["unique"]
             pids = {"workers": services.pids("dispatcher"), "broker": [kafka.pid(1)]}
             begin = gauge.read(pids)
             watch = () if instead else ("outcomes",)
@@ -54,7 +55,7 @@ def measure(instead: Mapping[str, str], bench: Bench) -> Json:
         "cpu_ms_per_call": round(1000 * end.since(begin, "workers") / calls, 4),
         "broker_ms_per_call": round(1000 * end.since(begin, "broker") / calls, 4),
         **{name: told[name] for name in ("violations", "overlaps", "duplicates")},
-        "lost": told["gaps"] if instead else calls - offered["outcomes"],
+        "lost": calls - (told["unique"] - before if instead else offered["outcomes"]),
     }
 
 

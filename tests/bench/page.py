@@ -160,7 +160,8 @@ def write(evidence: Path) -> None:
 
 def _sections(runs: Runs) -> Iterable[str]:
     yield HEAD
-    yield "![Figures beside their bars, and calls per CPU second](benchmarks.svg)\n"
+    if runs.of("deliver", MAIN):
+        yield "![Figures beside their bars, and calls per CPU second](benchmarks.svg)\n"
     yield from _bars(runs)
     for case, (about, columns) in TABLES.items():
         yield from _table(runs, case, about, columns)
@@ -278,6 +279,9 @@ def _draw(runs: Runs) -> None:
             if (made := runs.of("deliver", MAIN, side))
         },
     }
+    if not drawn["sides"]:
+        PICTURE.unlink(missing_ok=True)
+        return
     python = PLOTTING / "bin" / "python"
     if not (PLOTTING / "installed").exists():
         subprocess.run((sys.executable, "-m", "venv", str(PLOTTING)), check=True)

@@ -86,9 +86,16 @@ def _mq_bridge(stage: Stage, group: str) -> Command:
 
 
 PARALLEL_CONSUMER = Contestant(
-    "Parallel Consumer", _delivering(_parallel_consumer), install.parallel_consumer, lacks=NOTHING_DURABLE
+    "Parallel Consumer", _delivering(_parallel_consumer), install.parallel_consumer, NOTHING_DURABLE, fastest=10_000
 )
 REDPANDA_CONNECT = Contestant(
-    "Redpanda Connect", _delivering(_redpanda_connect), install.redpanda_connect, lacks=NOTHING_DURABLE
+    "Redpanda Connect",
+    _delivering(_redpanda_connect),
+    install.redpanda_connect,
+    NOTHING_DURABLE,
+    fastest=15_000,
+    at_once=PARTITIONS,
 )
-MQ_BRIDGE = Contestant("mq-bridge", _delivering(_mq_bridge), install.mq_bridge, lacks=NOTHING_DURABLE)
+MQ_BRIDGE = Contestant(
+    "mq-bridge", _delivering(_mq_bridge), install.mq_bridge, NOTHING_DURABLE, fastest=40_000, at_once=1
+)
