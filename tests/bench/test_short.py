@@ -22,6 +22,7 @@ from tests.bench.micro import Amendment, Cost, log_as_in_production, pure_costs
 from tests.bench.plan import Bench
 from tests.bench.rig import BenchServices, stopped_afterwards
 from tests.bench.seed import PARTITIONS, TABLE, table_spec
+from tests.group_member import member_of
 
 # What each step of an amendment costs, in reference operations; raise one only with its reason in the commit.
 BUDGETS = {
@@ -91,16 +92,15 @@ def test_writes_that_are_under_way_together_share_transactions(kafka: EmbeddedKa
 
 
 async def _write(services: BenchServices) -> None:
-    table = FencedTable(table_spec(services.bootstrap_servers, services.prefix))
-    partitions = await table.open(range(PARTITIONS), generation=1)
-    amendment = Amendment()
+    spec = table_spec(services.bootstrap_servers, services.prefix)
+    table, amendment = FencedTable(spec), Amendment()
     kept = Kept(seen={}, at=amendment.now, value=amendment.ticket)
-    try:
+    async with member_of(services.bootstrap_servers, f"{services.prefix}short", spec.topic) as membership:
+        partitions = await table.open(range(PARTITIONS), membership)
         for first in range(0, WRITES, AT_ONCE):
             numbers = range(first, first + AT_ONCE)
             await asyncio.gather(*(partitions[each % PARTITIONS].write(f"TT-{each}", kept) for each in numbers))
-    finally:
-        await table.close()
+        await table.stop()
 
 
 async def _offsets(services: BenchServices) -> int:
