@@ -139,3 +139,25 @@ def test_every_problem_of_the_settings_is_a_line_and_nothing_is_tried() -> None:
     assert "did you mean BRIDGE_GATEWAY_CLIENT_ID?" in found["BRIDGE_GATEWAY_CLIENT_IDD"][1]
     assert "BRIDGE_WEBHOOK_JWKS_URL" in found
     assert found["connections"][0] == "skipped"
+
+
+def test_the_doctor_sees_all_that_it_needs_with_the_rights_of_the_cli(secured: SecuredKafka) -> None:
+    ended = run_command(as_user(secured, "cli"), "doctor", "--output", "json")
+
+    assert "Traceback" not in ended.stderr, ended.stderr
+    assert ended.returncode == 1
+    whats = [finding["what"] for finding in json.loads(ended.stdout)["findings"]]
+    assert [what for what in whats if "cannot be told" in what or "is missing" in what] == []
+    assert [what for what in whats if "no dispatcher is running" in what]
+    assert [what for what in whats if "no tracker is running" in what]
+    # The broker's certificate is good for two days.
+    assert [what for what in whats if what.startswith("the certificate of Kafka broker")]
+
+
+def test_the_doctor_tells_what_a_user_without_rights_cannot_see(secured: SecuredKafka) -> None:
+    ended = run_command(as_user(secured, "tracker"), "doctor", "--output", "json")
+
+    assert "Traceback" not in ended.stderr, ended.stderr
+    assert ended.returncode == 1
+    whats = [finding["what"] for finding in json.loads(ended.stdout)["findings"]]
+    assert [what for what in whats if f"may not describe the group {PREFIX}dispatcher" in what]
