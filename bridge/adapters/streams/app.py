@@ -56,6 +56,23 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"  # noqa: SLF001  # set before start(), where aiokafka reads it; it has no setter
         return consumer
 
+    async def seek_to_committed(self) -> Mapping[Any, Any]:
+        """
+        As Faust's, and to the beginning where nothing was committed: aiokafka leaves such a partition where it is, and
+        what was fetched of it while the group settled would never be read again.
+        """
+        committed: Mapping[Any, Any] = await self.call_thread(seek_to_committed, self._ensure_consumer())
+        return committed
+
+
+async def seek_to_committed(consumer: AIOKafkaConsumer) -> Mapping[Any, Any]:
+    """Go back to where the group is in each partition, and return where that is."""
+    committed: Mapping[Any, int | None] = await consumer.seek_to_committed()
+    never = [partition for partition, offset in committed.items() if not offset]
+    if never:
+        await consumer.seek_to_beginning(*never)
+    return committed
+
 
 class MembershipListener(driver.ConsumerRebalanceListener):
     """Keeps as which member, and in which generation, the partitions were assigned."""
