@@ -79,15 +79,23 @@ class Admission:
         self._suppliers: dict[str, _Supplier] = {}
         self._in_flight = 0
 
-    def admit(self, supplier: str, now: float) -> Admitted | Busy | ClosedUntil:
-        """Let a call start, and count it; or say what it waits for, and count nothing."""
+    @property
+    def policy(self) -> AdmissionPolicy:
+        """The limits."""
+        return self._policy
+
+    def admit(self, supplier: str, now: float, *, ahead: float = 0.0) -> Admitted | Busy | ClosedUntil:
+        """
+        Let a call start, and count it; or say what it waits for, and count nothing. So many more than may be in flight
+        are admitted `ahead`, as a share of the limits, by a caller who sees to it that they wait for each other.
+        """
         state = self._state(supplier, now)
         until = self._closed_until(state, now)
         if until is not None:
             return ClosedUntil(until=until)
-        if self._in_flight >= self._policy.max_in_flight:
+        if self._in_flight >= self._policy.max_in_flight * (1 + ahead):
             return Busy(why=Full.IN_FLIGHT)
-        if state.in_flight >= self._policy.supplier_max_in_flight:
+        if state.in_flight >= self._policy.supplier_max_in_flight * (1 + ahead):
             return Busy(why=Full.SUPPLIER_IN_FLIGHT)
         state.bucket, wait = breakers.take(self._policy.bucket, state.bucket, now)
         if wait:

@@ -209,7 +209,7 @@ class HandleTicket:
     async def _make(self, turn: _Turn, planned: Planned) -> timedelta | None:
         """Make a call, its intent durable before and its outcome durable after; or say when to ask again."""
         supplier = _supplier(turn, planned)
-        delay = self._door.ask(supplier, turn.key, turn.table.number)
+        delay = await self._door.ask(supplier, turn.key, turn.table.number)
         if delay is not None:
             given_up = turned_away(turn.ticket, planned, self._context(self._cause("door", turn)))
             if given_up.ticket is turn.ticket:
@@ -219,8 +219,13 @@ class HandleTicket:
         ok: bool | None = None
         try:
             turn.ticket, sent = sending(turn.ticket, planned, self._new_request_id(), self._clock.now())
-            stale = sent.name not in SAFE and not await self._permit(turn, sent)
-            answer = NotTaken(why=PERMIT_EXPIRED) if stale else await self._call(turn, sent, supplier)
+            asked_at = self._monotonic()
+            if sent.name not in SAFE:
+                await self._write_or_tell(turn, sent, NotTaken(why="NOT_SENT"))
+                self._door.prepared(asked_at)
+            async with self._door.slot(supplier):
+                stale = sent.name not in SAFE and self._is_stale(asked_at)
+                answer = NotTaken(why=PERMIT_EXPIRED) if stale else await self._call(turn, sent, supplier)
             ok = went_well(answer)
         finally:
             self._door.leave(supplier, ok=ok)
@@ -229,18 +234,16 @@ class HandleTicket:
             await self._write_or_tell(turn, sent, answer)
         return None
 
-    async def _permit(self, turn: _Turn, sent: Planned) -> bool:
+    def _is_stale(self, asked_at: float) -> bool:
         """
-        Make the intent durable, and say whether it still permits the call. A worker that slept meanwhile may have lost
-        the ticket, and the command may have been decided and repeated since: what was not sent in time is never sent.
+        Whether an intent permits its call no more. A worker that slept meanwhile may have lost the ticket, and the
+        command may have been decided and repeated since: what was not sent in time is never sent.
         """
-        asked_at = self._monotonic()
-        await self._write_or_tell(turn, sent, NotTaken(why="NOT_SENT"))
         waited = self._monotonic() - asked_at
         if waited <= self._permit_seconds:
-            return True
+            return False
         log.warning("an intent is too old to be sent; the command is tried again", seconds=round(waited, 1))
-        return False
+        return True
 
     async def _call(self, turn: _Turn, sent: Planned, supplier: str) -> Answer:
         journey = turn.ticket.journey

@@ -415,6 +415,21 @@ async def test_a_ticket_that_was_called_and_found_the_door_taken_again_keeps_its
     assert dispatcher.told("TT-3") == []
 
 
+async def test_a_turn_that_comes_soon_is_waited_for_without_going_to_rest() -> None:
+    held = Held(asyncio.Event(), asyncio.Event())
+    dispatcher = Dispatcher(ScriptedGateway(held), admission=NARROW)
+    first = asyncio.create_task(dispatcher.event(a_report(), ticket_id="TT-1"))
+    await held.arrived.wait()
+    second = asyncio.create_task(dispatcher.event(a_report(), ticket_id="TT-2"))
+    await asyncio.sleep(0.01)
+    assert dispatcher.table.get("TT-2") is None
+
+    held.release.set()
+    await asyncio.gather(first, second)
+
+    assert dispatcher.told("TT-2") == [TAKEN]
+
+
 async def test_a_free_place_for_all_suppliers_is_given_to_whoever_waits() -> None:
     held = Held(asyncio.Event(), asyncio.Event())
     dispatcher = Dispatcher(ScriptedGateway(held), admission=replace(UNLIMITED, max_in_flight=1))
