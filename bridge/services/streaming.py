@@ -32,6 +32,7 @@ from bridge.ports import Codec, Tracing
 from bridge.services.codec import codec_for
 from bridge.services.label_sets import closed_sets
 from bridge.services.loop import new_loop
+from bridge.services.memory import spare_the_collector
 from bridge.services.start import check_cluster, check_worker
 from bridge.services.tracing import tracing_for
 from bridge.services.watched import Flow, WatchedFlow
@@ -104,6 +105,7 @@ class Streaming(Generic[T]):
 
     def run(self) -> int:
         """Run until a signal ends the process."""
+        spare_the_collector()
         self.stream.main(self.settings.log.level, new_loop())
         return 0
 

@@ -26,6 +26,7 @@ from bridge.services.ingester.authentication import authenticator_for
 from bridge.services.ingester.connecting import ConnectingOutbox
 from bridge.services.label_sets import closed_sets
 from bridge.services.loop import new_loop
+from bridge.services.memory import spare_the_collector
 from bridge.services.tracing import tracing_for
 from bridge.settings import Settings, SettingsError, WebhookSettings, read
 from bridge.topics import Party, Topics, data_directory, load_topics, physical_name
@@ -66,6 +67,7 @@ def main(environ: Mapping[str, str]) -> int:
         secrets=logging.secrets_in(*vars(settings).values()),
         trace_ids=tracing.ids,
     )
+    spare_the_collector()
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(serve(settings, topics, telemetry, tracing))
     return 0
