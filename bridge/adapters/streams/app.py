@@ -111,12 +111,23 @@ class ReadCommittedConsumer(driver.Consumer):
         return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing depends on gaps, see `_new_offset`."""
+
+    def _new_offset(self, tp: TP) -> int | None:
         """
-        Faust counts the record behind a gap as part of the gap, so that its offset is there twice once it is
-        acknowledged; a commit ends at the first such offset. A topic written in transactions has a gap, the marker,
-        after each of them: every commit would move by one of them, and everything else come again after a rebalance.
+        What may be committed: everything up to the last record that was acknowledged, since the lanes acknowledge in
+        offset order. What lies between two of them is no record: a transaction's marker, or what was aborted.
+
+        Faust looks for the first offset that is neither acknowledged nor in a gap. It counts the record behind a gap as
+        part of the gap, and sees none behind offset 0: commits move by one transaction, or never again.
         """
-        await super()._add_gap(tp, offset_from, offset_to - 1)
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        last = max(acked)
+        acked.clear()
+        self._acked_index[tp].clear()
+        return last + 1
 
 
 class ReadCommittedTransport(driver.Transport):

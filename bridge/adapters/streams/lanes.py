@@ -174,13 +174,16 @@ class Lanes:
         """Put a record into its lane; waits while too many are unsettled."""
         await self._room.acquire()
         self._submitted_at = time.monotonic()
-        if not self._is_current(delivery.generation):
-            delivery.forget()
-            self._room.release()
-            return
         self._forget_old_generations(delivery.generation)
-        self._order.setdefault(self._source_of(delivery), deque()).append(delivery)
-        self._put(delivery.arrived.partition, lane_of(delivery.arrived.key), delivery)
+        source = self._source_of(delivery)
+        self._order.setdefault(source, deque()).append(delivery)
+        if self._is_current(delivery.generation):
+            self._put(delivery.arrived.partition, lane_of(delivery.arrived.key), delivery)
+        else:
+            # It keeps its place: nothing behind a record that was dropped may be committed in its generation.
+            delivery.settlement = Settlement.ABANDONED
+            self._settle(source)
+            self._room.release()
 
     async def drain(self) -> None:
         """Wait until nothing runs."""

@@ -42,8 +42,20 @@ async def test_one_commit_covers_every_record_that_is_acknowledged_whatever_lies
     assert consumer._new_offset(PLACE) == 20
 
 
-async def test_a_commit_ends_before_the_first_record_that_is_not_acknowledged() -> None:
+async def test_a_gap_behind_the_very_first_record_does_not_hold_the_commits_up() -> None:
+    """A marker, and a transaction that was aborted with its own."""
     consumer = a_consumer()
-    await read(consumer, 10, 12, 14, 16)
-    acknowledge(consumer, 10, 12, 16)
-    assert consumer._new_offset(PLACE) == 14
+    await read(consumer, 0, 4, 5)
+    acknowledge(consumer, 0)
+    assert consumer._new_offset(PLACE) == 1
+    consumer._committed_offset[PLACE] = 1
+    acknowledge(consumer, 4, 5)
+    assert consumer._new_offset(PLACE) == 6
+
+
+async def test_what_was_committed_is_not_committed_again() -> None:
+    consumer = a_consumer()
+    await read(consumer, 10, 12)
+    acknowledge(consumer, 10, 12)
+    consumer._new_offset(PLACE)
+    assert consumer._new_offset(PLACE) is None
