@@ -35,6 +35,9 @@ run in turn on the same machine, and what counts is CPU seconds and ratios withi
 much about what else the machine does. Latencies come of open models: each command or KCI has its moment, and its
 latency counts from there, whether the one before it was answered or not.
 
+CI runs a short form, `tests/bench/test_short.py`: ratios and counts only, which fail when something costs twice what it
+did. It says nothing of how fast the bridge is; these tables do.
+
 Rivals are installed by name from their registries when they are measured, never in CI. Their settings are in
 `tests/bench/rivals/`: each in its ordered mode. Parallel Consumer needs a JDK, Redpanda Connect needs Go; without them
 their rows say so.
