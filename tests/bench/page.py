@@ -132,6 +132,7 @@ TABLES: Mapping[str, tuple[str, Sequence[Column]]] = {
             Column("ready after s", "ready_after_seconds", 1),
             Column("longest pause s", "longest_pause_seconds", 1),
             Column("beyond the session s", "pause_beyond_session_seconds", 1),
+            Column("restarts", "restarts"),
             Column("sent twice", "duplicates"),
             Column("overlaps", "overlaps"),
             Column("not delivered", "not_delivered"),

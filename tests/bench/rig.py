@@ -5,6 +5,7 @@ import http.client
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from tests.bench.gauge import ROOT
 from tests.bench.plan import Json
 from tests.integration.running_services import NOTHING_MORE, RunningServices
 
-STOP_GRACE_SECONDS = 5.0
+SUPERVISED_EVERY_SECONDS = 0.2
 HTTP_SECONDS = 10.0
 # The limits that would otherwise be measured in place of the bridge.
 UNLIMITED = {"BRIDGE_GATEWAY_SUPPLIER_RATE": "1000000"}
@@ -53,6 +54,8 @@ class BenchServices(RunningServices):
             simulator=simulator,
         )
         self._instead = instead
+        # Those that were killed to stay away.
+        self.gone: set[str] = set()
 
     @property
     def prefix(self) -> str:
@@ -75,6 +78,27 @@ class BenchServices(RunningServices):
     def port(self, name: str) -> int:
         """The port that belongs to a name, the same at each call."""
         return self._port(name)
+
+    @contextmanager
+    def supervised(self) -> Iterator[list[str]]:
+        """Start again whatever ends, as Kubernetes does; the names of what ended by itself are yielded as they come."""
+        ended: list[str] = []
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(SUPERVISED_EVERY_SECONDS):
+                for name, child in list(self.children.items()):
+                    if name not in self.gone and not child.running:
+                        ended.append(name)
+                        child.start()
+
+        watcher = threading.Thread(target=watch, name="supervisor", daemon=True)
+        watcher.start()
+        try:
+            yield ended
+        finally:
+            over.set()
+            watcher.join()
 
     def stop(self) -> None:
         """End everything at once, and delete the topics: the next measurement has the disk and the broker to itself."""

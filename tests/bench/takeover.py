@@ -88,6 +88,7 @@ def measure(variant: str, bench: Bench) -> Json:
             seconds = BEFORE_SECONDS + AFTER_SECONDS
             command = ("-m", "tests.bench.orders", *place, str(TICKETS), str(RATE), str(seconds), "0")
             with (
+                services.supervised() as ended,
                 subprocess.Popen((sys.executable, *command), cwd=gauge.ROOT, stdout=subprocess.DEVNULL) as orders,
                 progress.watched(),
             ):
@@ -107,6 +108,8 @@ def measure(variant: str, bench: Bench) -> Json:
         "ready_after_seconds": round(ready, 2),
         "longest_pause_seconds": round(pause, 2),
         "pause_beyond_session_seconds": round(pause - waits, 2),
+        # Beside the one that was killed: ended by itself, and started again.
+        "restarts": len(ended) - (variant == RESTARTED),
         "rss_mib": rss,
         "commands": int(RATE * seconds),
         **{name: counts[name] for name in ("unique", "duplicates", "violations", "overlaps")},
@@ -115,12 +118,12 @@ def measure(variant: str, bench: Bench) -> Json:
     }
 
 
-def _kill_and_restart(services: BenchServices) -> None:
-    services.kill("dispatcher-1")
-    services.restart("dispatcher-1")
-
-
 def _kill(services: BenchServices) -> None:
+    services.kill("dispatcher-1")
+
+
+def _kill_for_good(services: BenchServices) -> None:
+    services.gone.add("dispatcher-1")
     services.kill("dispatcher-1")
 
 
@@ -130,8 +133,8 @@ def _join(services: BenchServices) -> None:
 
 
 STRIKES: dict[str, Callable[[BenchServices], None]] = {
-    RESTARTED: _kill_and_restart,
-    TAKEN_OVER: _kill,
+    RESTARTED: _kill,
+    TAKEN_OVER: _kill_for_good,
     JOINED: _join,
 }
 
