@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiokafka.producer.sender
+import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import ConnectionGroup, CoordinationType
@@ -187,8 +188,7 @@ class Refused(Exception):
     """The transaction was aborted or cannot be committed any more: nothing of it is or will be visible."""
 
 
-@dataclass(slots=True, frozen=True)
-class Sending:
+class Sending(msgspec.Struct, frozen=True, gc=False):
     """
     One record of a transaction; without `partition` its key decides, as with Kafka's own clients. Records without a
     key have one partition together, which keeps their order.
@@ -301,12 +301,14 @@ class GroupProducer:
         """Send records as one batch for each partition, or a few where one is too small; wait until all are there."""
         producer = self._producer
         by_partition: defaultdict[tuple[str, int], list[Sending]] = defaultdict(list)
+        counts: dict[str, int] = {}
         for record in records:
-            number = record.partition
+            topic, number = record.topic, record.partition
             if number is None:
-                partitions = await producer.partitions_for(record.topic)
-                number = (murmur2(record.key or b"") & 0x7FFFFFFF) % len(partitions)
-            by_partition[record.topic, number].append(record)
+                if topic not in counts:
+                    counts[topic] = len(await producer.partitions_for(topic))
+                number = (murmur2(record.key or b"") & 0x7FFFFFFF) % counts[topic]
+            by_partition[topic, number].append(record)
         sent = []
         for (topic, number), several in by_partition.items():
             batch = producer.create_batch()
