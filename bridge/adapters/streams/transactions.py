@@ -19,7 +19,7 @@ import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import ConnectionGroup, CoordinationType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 from aiokafka.partitioner import murmur2
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.transaction import AddOffsetsToTxnRequest, InitProducerIdRequest
@@ -306,11 +306,12 @@ class GroupProducer:
             topic, number = record.topic, record.partition
             if number is None:
                 if topic not in counts:
-                    counts[topic] = len(await producer.partitions_for(topic))
+                    counts[topic] = await self._partitions_of(topic)
                 number = (murmur2(record.key or b"") & 0x7FFFFFFF) % counts[topic]
             by_partition[topic, number].append(record)
         sent = []
         for (topic, number), several in by_partition.items():
+            await self._partitions_of(topic)
             batch = producer.create_batch()
             for record in several:
                 fields = {"key": record.key, "value": record.value, "headers": list(record.headers), "timestamp": None}
@@ -325,6 +326,18 @@ class GroupProducer:
             if topic == table:
                 ends[number] = acknowledged.offset + batch.record_count() - 1
         return ends
+
+    async def _partitions_of(self, topic: str) -> int:
+        """
+        How many partitions a topic has. The service has seen at its start that the topic is there; brokers that are
+        away, or have just come back, do not say so.
+        """
+        while True:
+            try:
+                return len(await self._producer.partitions_for(topic))
+            except UnknownTopicOrPartitionError:
+                log.warning("no broker knows a topic of the transaction; trying again", topic=topic)
+                await asyncio.sleep(RETRY_SECONDS)
 
     # -- requests that aiokafka has not, or not with what they need
 
