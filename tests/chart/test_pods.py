@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bridge.cli.config_checks import GROUPS_OF
 from bridge.settings import read
 from bridge.simulator.settings import read as read_simulator
 from tests.chart.rendering import SCENARIOS, Objects, Refused, Render, containers, pod_specs
@@ -69,11 +70,7 @@ def environment(objects: Objects, service: str, folder: Path) -> dict[str, str]:
     return {name: value.replace("/etc/bridge/", f"{folder}/") for name, value in data.items()}
 
 
-GROUPS = {
-    "dispatcher": ("KAFKA", "SCHEMA", "GATEWAY", "DISPATCHER", "MANAGEMENT", "LOG", "TRACING"),
-    "ingester": ("KAFKA", "WEBHOOK", "SCHEMA", "MANAGEMENT", "LOG", "TRACING"),
-    "tracker": ("KAFKA", "SCHEMA", "TRACKER", "MANAGEMENT", "LOG", "TRACING"),
-}
+GROUPS = {party.value: groups for party, groups in GROUPS_OF.items()}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
