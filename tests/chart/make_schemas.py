@@ -5,13 +5,13 @@ Kubernetes or of an operator:
     python tests/chart/make_schemas.py kubernetes 1.35.0 FOLDER
     python tests/chart/make_schemas.py crds FILE...
 
-FOLDER is kubernetes-json-schema of the PyPI package kubernetes-validate 1.37. The files are CustomResourceDefinitions out
-of what their projects release:
+FOLDER is kubernetes-json-schema of the PyPI package kubernetes-validate 1.37. The files are CustomResourceDefinitions
+out of what their projects release:
 
     ScaledObject                     Go module github.com/kedacore/keda/v2 v2.21.0, config/crd/bases
     ServiceMonitor, PrometheusRule   Go module github.com/prometheus-operator/prometheus-operator v0.93.0, example
     HTTPRoute                        Go module sigs.k8s.io/gateway-api v1.4.0, config/crd/standard
-    KafkaTopic, KafkaUser            written by io.strimzi:crd-generator 1.2.0 (Maven) from the classes of io.strimzi:api
+    KafkaTopic, KafkaUser            written by io.strimzi:crd-generator 1.2.0 (Maven) out of io.strimzi:api
 
 Descriptions are left out, and a field that is not in a schema is refused, as by an API server that is asked for strict
 validation.
