@@ -26,7 +26,7 @@ MARKER_BY_FOLDER = {
 }
 TESTS = Path(__file__).parent
 # Of the folders that CI does not run, the files that it does.
-SHORT_FORMS = ("bench/test_short.py",)
+SHORT_FORMS = ("bench/test_short.py", "chaos/test_short.py")
 
 # A loaded machine is slow, not wrong; and CI meets the same examples each time, so that it fails for a change and not
 # by chance.

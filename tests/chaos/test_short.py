@@ -3,6 +3,7 @@ The chaos suite in its short form (`make chaos-short`, and part of CI): one faul
 proof that the suite would find out a bridge that is wrong.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,18 @@ from tests.chaos.form import form_of
 from tests.chaos.run import run_scenario
 from tests.chaos.scenarios import SHORT, UNFENCED, UNPERMITTED
 from tests.chaos.tampering import blind
+from tests.kafka_broker import fresh_kafka
 
 FORM = form_of(tickets=150, scale=0.1)
 # The load of a control goes on until its fault has done harm.
 CONTROL = form_of(tickets=30, scale=0.1)
+
+
+@pytest.fixture(scope="module")
+def kafka(pytestconfig: pytest.Config) -> Iterator[EmbeddedKafka]:
+    """A broker of our own: it is killed, which other tests need not see."""
+    with fresh_kafka(pytestconfig.rootpath) as running:
+        yield running
 
 
 @pytest.mark.timeout(420)
