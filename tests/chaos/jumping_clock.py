@@ -3,7 +3,8 @@ A service whose whole wall clock jumps, as a machine's does when its time is set
 
 The file that CHAOS_CLOCK names says how many seconds the process is ahead of the machine. time-machine moves whatever
 tells the time of day in the process (`time.time`, `datetime.now`, and so on), for the bridge and for every library that
-imported it; the monotonic clock goes on, as it does when a real clock is set. The product has no switch for it.
+imported it; the monotonic clock goes on, as it does when a real clock is set. Compiled parts that ask the C library are
+not reached, so the suite has aiokafka do without its own. The product has no switch for it.
 """
 
 import os
