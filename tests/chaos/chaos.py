@@ -234,7 +234,7 @@ class Chaos:
         seen in what they publish; `refused`: when Kafka has refused what they wrote, and they have ended for that.
         """
         crashes = self.stage.crashes.total()
-        fault = self.faults.struck(Kind.CLOCK, f"{seconds:+g} s")
+        fault = self.faults.struck(Kind.REFUSED if refused else Kind.CLOCK, f"clock {seconds:+g} s")
         self.stage.clock.write_text(str(seconds))
         log.info("the clocks are %+g s ahead", seconds)
         if refused:

@@ -24,6 +24,9 @@ class Kind(StrEnum):
     KCI = "kci"
     # A clock jumped: it leaves nothing in doubt.
     CLOCK = "clock"
+    # A clock is so wrong that Kafka refuses what its process writes, and the process ends: calls under way, and no time
+    # that it tells can be matched with ours.
+    REFUSED = "refused"
 
 
 @dataclass
@@ -61,8 +64,9 @@ class FaultLog:
             fault.end = time.time()
 
     def any_between(self, kinds: frozenset[Kind], start: float, end: float) -> bool:
-        """Whether a fault of these kinds was in force at some moment of this time."""
+        """Whether a fault of these kinds was in force at some moment of this time, or at one that cannot be told."""
         return any(
-            fault.kind in kinds and fault.start <= end and (fault.end is None or fault.end >= start)
+            fault.kind in kinds
+            and (fault.kind is Kind.REFUSED or (fault.start <= end and (fault.end is None or fault.end >= start)))
             for fault in self.faults
         )

@@ -32,8 +32,10 @@ CALL_SECONDS = 10.0
 # What the two clocks of a record and of an injected fault may be apart.
 SLACK_SECONDS = 1.0
 # The faults that can leave a command in doubt, by what the doubt rests on.
-INTERRUPTING = frozenset({Kind.KILL, Kind.FREEZE, Kind.BROKER})
+INTERRUPTING = frozenset({Kind.KILL, Kind.FREEZE, Kind.BROKER, Kind.REFUSED})
 UNANSWERING = frozenset({Kind.GATEWAY, Kind.FREEZE})
+# Of a journey that ended meanwhile nobody looks any more into what the doubt rested on.
+UNKNOWN_BY = {Reason.INTERRUPTED: INTERRUPTING, Reason.JOURNEY_ENDED: INTERRUPTING | UNANSWERING}
 LIFECYCLES = {SERVICE_PROBLEM: PROBLEM, SERVICE_TEST: TEST}
 SUPPLIER_FAULT_ENDS = frozenset({"FAILED_TO_SEND"})
 
@@ -184,7 +186,7 @@ def every_unknown_justified(run: Run) -> Iterator[str]:
             yield f"{outcome.command_id} is UNKNOWN and was never sent"
             continue
         start, end = intent.at - SLACK_SECONDS, min(intent.at + CALL_SECONDS, seconds_of(outcome.decided_at))
-        kinds = INTERRUPTING if outcome.reason is Reason.INTERRUPTED else UNANSWERING
+        kinds = UNKNOWN_BY.get(outcome.reason, UNANSWERING)
         planned = outcome.reason is not Reason.INTERRUPTED and request is not None and request["fault"] is not None
         if not planned and not run.faults.any_between(kinds, start, end + SLACK_SECONDS):
             yield f"{outcome.command_id} is UNKNOWN ({outcome.reason}), sent at {intent.at:.2f}, without a fault"
