@@ -1,6 +1,6 @@
 """
-A gateway that only counts: it answers POST /service-problem-amendments and the token endpoint as the contract says,
-after a delay, and costs little itself, so that the machine is left to what is measured.
+A gateway that only counts: it answers POST /service-problem-amendments after a delay, GET /service-problems/{id} and the
+token endpoint at once, as the contract says, and costs little itself: the machine is left to what is measured.
 
     python -m tests.bench.sink PORT DELAY_SECONDS
 
@@ -22,6 +22,7 @@ import uvloop
 from tests.bench.commands import TEXT
 from tests.bench.figures import percentiles
 
+PROBLEM = b"/service-problems/"
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
 CHUNKED = b"transfer-encoding: chunked"
@@ -168,6 +169,8 @@ class Connection(asyncio.Protocol):
         if target.startswith(b"DELETE"):
             self._ledger.forget_latencies()
             self._answer(b"200 OK", b"{}")
+        elif PROBLEM in target:
+            self._answer(b"200 OK", b'{"id":%b,"status":"IN_PROGRESS"}' % target.split(PROBLEM)[1].split(b" ")[0])
         elif target.startswith(b"GET"):
             self._answer(b"200 OK", self._ledger.told(latencies=b"/latencies" in target))
         elif b"/access-token" in target:

@@ -23,12 +23,13 @@ from tests.bench.rig import BenchServices, Sink, run_module, running_sink, stopp
 from tests.bench.rivals.sides import PARALLEL_CONSUMER
 
 TICKETS = 100_000
-RATE = 200.0
+RATE = 100.0
 SESSION_SECONDS = 6.0
 VARIANT = Variant(api_ms=20, in_flight=100)
 BEFORE_SECONDS = 8.0
 AFTER_SECONDS = 30.0
 LOOK_SECONDS = 0.02
+DRAIN_SECONDS = 60.0
 RESTARTED, TAKEN_OVER, JOINED = "killed and restarted", "killed beside a second worker", "a second worker joins"
 
 
@@ -96,7 +97,7 @@ def measure(variant: str, bench: Bench) -> Json:
                 struck = time.monotonic()
                 STRIKES[variant](services)
                 orders.wait()
-                time.sleep(SESSION_SECONDS)
+                _drained(sink)
             pause, _ = progress.longest_pause(struck)
             counts = sink.counts()
             rss = max(gauge.peak_rss_mib(child.pid) for child in services.children.values())
@@ -116,6 +117,16 @@ def measure(variant: str, bench: Bench) -> Json:
         # Those in flight at the kill are UNKNOWN, and hold their tickets until a person has decided.
         "not_delivered": int(RATE * seconds) - counts["unique"],
     }
+
+
+def _drained(sink: Sink) -> None:
+    """Return when nothing more is delivered: what is left is held, and not merely late."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    received, moved = -1, time.monotonic()
+    while time.monotonic() < min(deadline, moved + SESSION_SECONDS):
+        time.sleep(LOOK_SECONDS)
+        if (now := sink.counts()["received"]) != received:
+            received, moved = now, time.monotonic()
 
 
 def _kill(services: BenchServices) -> None:
