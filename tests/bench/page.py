@@ -130,7 +130,7 @@ TABLES: Mapping[str, tuple[str, Sequence[Column]]] = {
         "kill -9 with 100,000 open journeys. What was in flight is UNKNOWN, holds its ticket, and is not repeated.",
         (
             Column("ready after s", "ready_after_seconds", 1),
-            Column("longest pause s", "longest_pause_seconds", 1),
+            Column("longest wait s", "longest_pause_seconds", 1),
             Column("beyond the session s", "pause_beyond_session_seconds", 1),
             Column("restarts", "restarts"),
             Column("sent twice", "duplicates"),

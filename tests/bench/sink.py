@@ -1,6 +1,6 @@
 """
-A gateway that only counts: it answers POST /service-problem-amendments after a delay, GET /service-problems/{id} and the
-token endpoint at once, as the contract says, and costs little itself: the machine is left to what is measured.
+A gateway that only counts: it answers POST /service-problem-amendments after a delay, and GET /service-problems/{id}
+and the token endpoint at once, as the contract says. It costs little, so the machine is left to what is measured.
 
     python -m tests.bench.sink PORT DELAY_SECONDS
 
