@@ -96,6 +96,7 @@ def measure(variant: str, bench: Bench) -> Json:
                 _drained(sink)
             counts = sink.counts(latencies=True)
             rss = max(gauge.peak_rss_mib(child.pid) for child in services.children.values())
+    assert counts["arrived_after"], "nothing was delivered any more"
     # The command that was meant to be sent right after the kill waits longest; the worker beside has others to send.
     pause = counts["arrived_after"]["worst"] / 1000
     waits = SESSION_SECONDS if variant != JOINED else 0.0
