@@ -23,6 +23,8 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bridge.adapters.kafka_offsets",
         "bridge.adapters.kafka_outbox",
         "bridge.adapters.kafka_reader",
+        "bridge.adapters.streams.consumer",
+        "bridge.adapters.streams.requests",
         "bridge.adapters.streams.restore",
         "bridge.adapters.streams.table",
         "bridge.adapters.streams.transactions",
@@ -31,7 +33,12 @@ HOMES: dict[str, tuple[str, ...]] = {
     ),
     "cryptography": ("bridge.cli.certificates",),  # reads when one ends
     "fastavro": ("bridge.adapters.avro",),
-    "faust": ("bridge.adapters.streams.app", "bridge.adapters.streams.lanes", "bridge.services"),
+    "faust": (
+        "bridge.adapters.streams.app",
+        "bridge.adapters.streams.consumer",
+        "bridge.adapters.streams.lanes",
+        "bridge.services",
+    ),
     "h11": WEB,
     "httpx": (
         "bridge.adapters.gateway",

@@ -5,7 +5,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from bridge.adapters.streams.app import seek_to_committed
+from bridge.adapters.streams.consumer import seek_to_committed
 from bridge.sandbox.kafka import EmbeddedKafka
 
 

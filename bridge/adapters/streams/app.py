@@ -17,12 +17,11 @@ from typing import Any, cast
 
 import faust
 import structlog
-from aiokafka import AIOKafkaConsumer
 from aiokafka.partitioner import murmur2
-from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, EventT
+from faust.types import EventT
 from mode.supervisors import CrashingSupervisor
 
+from bridge.adapters.streams.consumer import ReadCommittedConsumer, ReadCommittedTransport
 from bridge.adapters.streams.lanes import Delivery, Lanes, Wake, still_going
 from bridge.adapters.streams.table import FencedPartition, FencedTable
 from bridge.adapters.streams.transactions import Membership
@@ -46,94 +45,6 @@ STOP_SECONDS = 60.0
 Handle = Callable[[Arrived, FencedPartition], Awaitable[None]]
 Woken = Callable[[str, FencedPartition], Awaitable[None]]
 Opened = Callable[[list[FencedPartition]], Awaitable[None]]
-
-
-class ReadCommittedThread(driver.AIOKafkaConsumerThread):
-    """Faust reads uncommitted unless it is exactly_once itself, and would see the records of aborted transactions."""
-
-    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"  # noqa: SLF001  # set before start(), where aiokafka reads it; it has no setter
-        return consumer
-
-    async def seek_to_committed(self) -> Mapping[Any, Any]:
-        """
-        As Faust's, and to the beginning where nothing was committed: aiokafka leaves such a partition where it is, and
-        what was fetched of it while the group settled would never be read again.
-        """
-        committed: Mapping[Any, Any] = await self.call_thread(seek_to_committed, self._ensure_consumer())
-        return committed
-
-
-async def seek_to_committed(consumer: AIOKafkaConsumer) -> Mapping[Any, Any]:
-    """Go back to where the group is in each partition, and return where that is."""
-    committed: Mapping[Any, int | None] = await consumer.seek_to_committed()
-    never = [partition for partition, offset in committed.items() if not offset]
-    if never:
-        await consumer.seek_to_beginning(*never)
-    return committed
-
-
-class MembershipListener(driver.ConsumerRebalanceListener):
-    """Keeps as which member, and in which generation, the partitions were assigned."""
-
-    def __init__(self, thread: driver.AIOKafkaConsumerThread) -> None:
-        """Listen for a consumer's thread."""
-        super().__init__(thread)
-        self._bridge_thread = thread
-
-    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """Keep it before anything else happens: a moment later the group may know this worker no more."""
-        consumer: Any = self._bridge_thread._consumer  # noqa: SLF001  # neither Faust nor aiokafka tells it
-        coordinator = consumer._coordinator  # noqa: SLF001  # as above
-        app: BridgeApp = self._bridge_thread.app  # type: ignore[assignment]  # the only kind of app there is here
-        app.membership = Membership(app.conf.id, coordinator.generation, coordinator.member_id)
-        await super().on_partitions_assigned(assigned)
-
-
-class ReadCommittedConsumer(driver.Consumer):
-    """A consumer whose thread reads committed records only, and that remembers when it last asked for some."""
-
-    RebalanceListener = MembershipListener
-    polled_at = 0.0
-
-    def resume_flow(self) -> None:
-        """As Faust's; what it had to wait for before does not count against it."""
-        self.polled_at = time.monotonic()
-        super().resume_flow()
-
-    async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109  # Faust's signature
-        answer = await super()._wait_next_records(timeout)
-        self.polled_at = time.monotonic()
-        return answer
-
-    def _new_consumer_thread(self) -> ReadCommittedThread:
-        return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)
-
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Nothing depends on gaps, see `_new_offset`."""
-
-    def _new_offset(self, tp: TP) -> int | None:
-        """
-        What may be committed: everything up to the last record that was acknowledged, since the lanes acknowledge in
-        offset order. What lies between two of them is no record: a transaction's marker, or what was aborted.
-
-        Faust looks for the first offset that is neither acknowledged nor in a gap. It counts the record behind a gap as
-        part of the gap, and sees none behind offset 0: commits move by one transaction, or never again.
-        """
-        acked = self._acked[tp]
-        if not acked:
-            return None
-        last = max(acked)
-        acked.clear()
-        self._acked_index[tp].clear()
-        return last + 1
-
-
-class ReadCommittedTransport(driver.Transport):
-    """The transport that makes such consumers."""
-
-    Consumer = ReadCommittedConsumer
 
 
 class BridgeApp(faust.App):

@@ -14,7 +14,7 @@ from aiokafka.protocol.api import Request
 from aiokafka.protocol.transaction import AddOffsetsToTxnRequest, InitProducerIdRequest, TxnOffsetCommitRequest
 from faust.transport.drivers import aiokafka as driver
 
-from bridge.adapters.streams.transactions import DescribeTransactions, TxnOffsetCommit
+from bridge.adapters.streams.requests import DescribeTransactions, TxnOffsetCommit
 
 JOIN_GROUP, CONSUMER_GROUP_HEARTBEAT = 11, 68
 HOW_TO_GO_ON = "read what changed, run tests/integration/test_table.py and `make chaos`, and write the new version here"

@@ -7,7 +7,7 @@ from itertools import pairwise
 from faust.types import TP
 from intervaltree import IntervalTree  # type: ignore[import-untyped]  # it comes with Faust and has no types
 
-from bridge.adapters.streams.app import ReadCommittedConsumer
+from bridge.adapters.streams.consumer import ReadCommittedConsumer
 
 PLACE = TP("journey-signals", 0)
 
