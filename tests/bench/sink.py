@@ -124,6 +124,11 @@ class Ledger:
         if meant_at:
             self.answered_after.append(now - meant_at)
 
+    @property
+    def gaps(self) -> int:
+        """How many commands never came although a later one of their ticket did."""
+        return self.expected - self.counts.unique
+
     def forget_latencies(self) -> None:
         """What was measured so far was the warm-up."""
         self.arrived_after.clear()
@@ -132,7 +137,7 @@ class Ledger:
     def told(self, *, latencies: bool) -> bytes:
         """The counts as JSON."""
         self.counts.now = time.monotonic()
-        self.counts.gaps = self.expected - self.counts.unique
+        self.counts.gaps = self.gaps
         told = msgspec.to_builtins(self.counts)
         if latencies:
             told["arrived_after"] = percentiles(self.arrived_after)
@@ -160,7 +165,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer = self._buffer + data if self._buffer else data
-        while self._buffer and (request := _take(self._buffer)) is not None:
+        while self._buffer and (request := take(self._buffer)) is not None:
             head, body, self._buffer = request
             self._requested(head, body)
 
@@ -194,7 +199,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + body)
 
 
-def _take(data: bytes) -> tuple[bytes, bytes, bytes] | None:
+def take(data: bytes) -> tuple[bytes, bytes, bytes] | None:
     """The head and body of the first request, and what follows it; None while it is not whole."""
     end = data.find(HEAD_END)
     if end < 0:
