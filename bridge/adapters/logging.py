@@ -244,9 +244,15 @@ def _described(error: BaseException) -> dict[str, Any]:
 
 
 def _of_journey(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """A journey is known to the gateway by its conversation id: a line about a ticket has it too."""
+    """
+    A journey is known to the gateway by its conversation id: a line about a ticket has it too. A record's key that is
+    not UTF-8 is no ticket's, and is shown with its bytes escaped.
+    """
     ticket_id = event.get("ticket_id")
-    if isinstance(ticket_id, str) and "conversation_id" not in event:
+    if not isinstance(ticket_id, str):
+        return event
+    shown = event["ticket_id"] = ticket_id.encode("utf-8", "backslashreplace").decode()
+    if shown == ticket_id and "conversation_id" not in event:
         event["conversation_id"] = conversation_id(ticket_id)
     return event
 

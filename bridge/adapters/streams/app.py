@@ -291,9 +291,11 @@ class StreamService:
         End the process at once: everything that counts is durable, and a stop that waits for records in flight would
         never end.
         """
-        log.critical("the service ends and must be restarted", error=repr(error))
-        await asyncio.sleep(0)
-        os._exit(1)
+        try:
+            log.critical("the service ends and must be restarted", error=repr(error))
+            await asyncio.sleep(0)
+        finally:
+            os._exit(1)
 
     async def _assigned(self, _app: Any, assigned: Iterable[Any], **_: Any) -> None:
         membership = self.app.membership

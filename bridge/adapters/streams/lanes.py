@@ -227,11 +227,11 @@ class Lanes:
                     item.settlement = Settlement.DONE if done else Settlement.ABANDONED
                     self._settle(self._source_of(item))
                     self._room.release()
-        except (
-            Exception
-        ) as error:  # a bug: nothing is known to be settled, so the process starts again from what is durable
-            log.exception("lane failed")
-            await self._crash(error)
+        except Exception as error:  # noqa: BLE001  # a bug: nothing is known to be settled, so the process starts again from what is durable
+            try:
+                log.exception("lane failed")
+            finally:
+                await self._crash(error)
         finally:
             del self._lanes[name], self._pulses[name]
             if not self._lanes:

@@ -288,3 +288,10 @@ def test_a_console_shows_an_exception(log: Log) -> None:
 
     assert "bridge.ports.PublishFailed" in stream.getvalue()
     assert "Ada" not in stream.getvalue()
+
+
+def test_a_line_about_a_key_that_is_not_utf_8_is_written_with_its_bytes_escaped(log: Log) -> None:
+    structlog.get_logger("x").warning("dead letter", ticket_id=b"T-\xff".decode("utf-8", "surrogateescape"))
+
+    assert log.line["ticket_id"] == "T-\\udcff"
+    assert "conversation_id" not in log.line

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.adapters.streams import lanes as lanes_module
 from bridge.adapters.streams.lanes import Delivery, Input, Lanes, Wake, lane_of, still_going
 from bridge.ports import Arrived
 
@@ -205,6 +206,20 @@ async def test_a_bug_in_the_handler_ends_the_process(lanes: Lanes, source: Sourc
 
     assert [str(error) for error in source.crashes] == ["a bug"]
     assert source.acked == []
+
+
+async def test_a_bug_ends_the_process_also_when_it_cannot_be_logged(
+    lanes: Lanes, source: Source, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_text: str) -> None:
+        raise UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed")
+
+    monkeypatch.setattr(lanes_module.log, "exception", broken, raising=False)
+    await lanes.submit(source.delivery(b"a", 0))
+    gate.fail("a0")
+    await settled()
+
+    assert [str(error) for error in source.crashes] == ["a bug"]
 
 
 async def test_a_wake_takes_its_place_in_the_lane_and_needs_no_acknowledgement(
