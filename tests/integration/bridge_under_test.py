@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from msgspec.structs import replace
 
 from bridge.adapters.avro import to_json
 from bridge.domain.correlation import conversation_id
@@ -89,8 +90,9 @@ class BridgeUnderTest(RunningServices):
         return ticket
 
     def tell(self, ticket: Ticket, *contents: TicketEvent, headers: Headers = ()) -> list[FaultTicketEvent]:
-        """Publish events of one ticket, in this order."""
-        events = [an_event(content, ticket_id=ticket.id) for content in contents]
+        """Publish events of one ticket, in this order, as they happen."""
+        now = datetime.now(UTC)
+        events = [replace(an_event(content, ticket_id=ticket.id), occurred_at=now) for content in contents]
         self.send(events, headers)
         return events
 
