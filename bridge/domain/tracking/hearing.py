@@ -9,7 +9,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from bridge.domain.entities import Entity, Kci, Observation, Source, Update
+from bridge.domain.entities import SERVICE_TEST, Entity, Kci, Observation, Source, Update
 from bridge.domain.lifecycle import judge
 from bridge.domain.record import Record
 from bridge.domain.statuses import Cause, Move
@@ -135,7 +135,7 @@ def hear_answer(state: TrackedEntity, observation: Observation) -> tuple[Tracked
         delivered_ids=tuple(kci_id for kci_id in state.delivered_ids if kci_id not in set(fetched)),
         last_kci_id=found[-1].id if found and newer else state.last_kci_id,
         last_sequence_number=reached if newer and highest is not None else state.last_sequence_number,
-        missing=tuple(number for number in state.missing if highest is None or number > highest),
+        missing=_missing_after_answer(state, observation.source, highest),
     )
     return state, hearing
 
@@ -195,6 +195,16 @@ def _missing_after(state: TrackedEntity, number: int | None) -> tuple[int, ...]:
         return tuple(missing for missing in state.missing if missing != number)
     skipped = range(max(last + 1, number - MISSING), number)
     return (*state.missing, *skipped)[-MISSING:]
+
+
+def _missing_after_answer(state: TrackedEntity, source: Source, highest: int | None) -> tuple[int, ...]:
+    """
+    Up to its newest update an answer tells all that there was. A GET of a test lists no updates (contract 1.7): it has
+    told the status that they led to, and nothing else will bring them.
+    """
+    if source is Source.GET and state.entity.type == SERVICE_TEST:
+        return ()
+    return tuple(number for number in state.missing if highest is None or number > highest)
 
 
 def _cause(source: Source, update: Update) -> Cause:

@@ -56,6 +56,19 @@ def test_a_gap_that_closes_in_part_is_still_asked_about() -> None:
     assert [why for _, why in story.waits(MINUTE)] == ["GAP"]
 
 
+def test_a_get_of_a_test_closes_a_gap_although_it_lists_no_updates() -> None:
+    story = Story(SERVICE_TEST)
+    story.kci("SENT_TO_SUPPLIER", 1)
+    story.kci("IN_PROGRESS", 4)
+    assert story.state is not None
+    assert story.state.missing == (2, 3)
+    story.post("RECEIVED_BY_GATEWAY")
+    assert story.state.missing == (2, 3)
+    story.get("IN_PROGRESS")
+    assert story.state.missing == ()
+    assert [why for _, why in story.waits(MINUTE)] == []
+
+
 def test_a_get_closes_a_gap() -> None:
     story = Story()
     story.kci("IN_PROGRESS", 1)
