@@ -128,7 +128,7 @@ def test_a_reported_faults_fields_keep_their_limits(field: str) -> None:
         assert broken(changed(REPORTED, **{field: value})) == [f"event.{field}"], len(str(value))
 
 
-@pytest.mark.parametrize("field", set(FIELD_LIMITS) & set(FaultAmended.__struct_fields__))
+@pytest.mark.parametrize("field", sorted(set(FIELD_LIMITS) & set(FaultAmended.__struct_fields__)))
 def test_an_amendments_fields_keep_the_same_limits(field: str) -> None:
     allowed, refused = FIELD_LIMITS[field]
     for value in allowed:
