@@ -118,6 +118,7 @@ def configure(
             Guard(secrets),
             _in_order,
             _renderer(settings, stream),
+            _writable,
         ],
     )
     handler = logging.StreamHandler(stream)
@@ -255,6 +256,11 @@ def _of_journey(_logger: object, _method: str, event: EventDict) -> EventDict:
     if shown == ticket_id and "conversation_id" not in event:
         event["conversation_id"] = conversation_id(ticket_id)
     return event
+
+
+def _writable(_logger: object, _method: str, line: Any) -> Any:
+    """Whatever key a record has: no stream would take a line with bytes in it that are no text, so they are escaped."""
+    return line if line.isascii() else line.encode("utf-8", "backslashreplace").decode()
 
 
 def _named(service: str) -> Processor:

@@ -14,6 +14,7 @@ from bridge.adapters.logging import LONGEST_TEXT, MASK, REFUSED, Repetition, con
 from bridge.domain.entities import Entity
 from bridge.ports import PublishFailed
 from bridge.settings import LogSettings, SchemaSettings
+from bridge.settings.groups import LogFormat
 from tests.webhook_doubles import Stopwatch
 
 SECRET = "s3cr3t-phrase"
@@ -295,3 +296,13 @@ def test_a_line_about_a_key_that_is_not_utf_8_is_written_with_its_bytes_escaped(
 
     assert log.line["ticket_id"] == "T-\\udcff"
     assert "conversation_id" not in log.line
+
+
+@pytest.mark.parametrize("form", list(LogFormat))
+def test_every_line_can_be_written_as_utf_8(log: Log, form: LogFormat) -> None:
+    stream = StringIO()
+    configure(LogSettings(format=form), service="tracker", stream=stream)
+
+    structlog.get_logger("x").warning("dead letter", entity_key=b"T-\xff".decode("utf-8", "surrogateescape"))
+
+    assert b"udcff" in stream.getvalue().encode("utf-8")
