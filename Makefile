@@ -10,7 +10,7 @@ LOCKER := .sandbox/locker
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help install jars tools prometheus demo test lint format docs chart chaos chaos-short bench observe lock clean
+.PHONY: help install jars tools prometheus demo test lint format docs chart chaos short bench observe lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,8 +44,12 @@ prometheus: install # promtool for the rules' tests, Prometheus for `make observ
 demo: jars ## Run the whole bridge on fault tickets from a file; STAY=1 leaves it running, CRASH=1 kills the dispatcher
 	@$(BIN)/bridge demo $(if $(STAY),--stay) $(if $(CRASH),--crash) $(ARGS)
 
+# Two at a time, a file to each: most of the tests wait for processes, and each side has a Kafka of its own.
 test: jars tools prometheus ## Run all tests but chaos and bench; ARGS="-k word" goes to pytest
-	@$(BIN)/python -m pytest $(ARGS) 2>&1
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS) 2>&1
+
+short: jars ## Run the short forms of the chaos suite and of the benchmark, some minutes
+	@$(BIN)/python -m pytest -m short $(ARGS) 2>&1
 
 lint: install ## Check formatting, rules, types and layers
 	@$(BIN)/ruff format --check .
@@ -62,9 +66,6 @@ chart: install ## Write what helm/ has from the program: facts, allowed settings
 
 chaos: jars ## Run the chaos suite in its long form, hours; ARGS="-k word" chooses scenarios
 	@$(BIN)/python -m pytest -m chaos -s tests/chaos/test_chaos.py $(ARGS)
-
-chaos-short: jars ## Run the chaos suite in its short form, some minutes
-	@$(BIN)/python -m pytest -m chaos -s tests/chaos/test_short.py $(ARGS) 2>&1
 
 docs: install ## Make the pages anew that are made from the code (tests tell when one is old)
 	@$(BIN)/bridge config table > docs/settings.md

@@ -1,5 +1,5 @@
 """
-The chaos suite in its short form (`make chaos-short`, and part of CI): one fault of each kind on one bridge, and the
+The chaos suite in its short form (`make short`, and part of CI): one fault of each kind on one bridge, and the
 proof that the suite would find out a bridge that is wrong.
 """
 
