@@ -29,7 +29,7 @@ CASES = {
     "grow": grow.RUNS,
     "micro": micro.RUNS,
 }
-FULL_SECONDS, FULL_REPEATS = 60.0, 3
+FULL_REPEATS = 3
 FAILED = "failed"
 
 
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 def _read(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], metavar="CASE", help=f"of {', '.join(CASES)}; all")
-    parser.add_argument("--seconds", type=float, default=FULL_SECONDS, help="of each run, after its warm-up")
+    parser.add_argument("--seconds", type=float, default=page.FULL_SECONDS, help="of each run, after its warm-up")
     parser.add_argument("--repeats", type=int, default=FULL_REPEATS)
     parser.add_argument("--variant", action="append", default=[], help="only this one; may be repeated")
     parser.add_argument("--side", action="append", default=[], help="only this one; may be repeated")

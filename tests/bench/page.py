@@ -17,6 +17,7 @@ PICTURE = ROOT / "docs" / "benchmarks.svg"
 PLOTTING = ROOT / ".sandbox" / "plotting"
 MATPLOTLIB = "matplotlib==3.10.3"
 NOT_RUN = "not run"
+FULL_SECONDS = 60.0
 
 HEAD = """\
 # Benchmarks
@@ -176,6 +177,7 @@ def _sections(runs: Runs) -> Iterable[str]:
 def _bars(runs: Runs) -> Iterable[str]:
     yield "## Bars\n"
     yield "Medians over the repeats; a ratio is taken within each repeat.\n"
+    yield from _provisional(runs)
     yield "| case | bar | | figure | met |"
     yield "| --- | --- | --- | --- | --- |"
     for bar in BARS:
@@ -183,6 +185,18 @@ def _bars(runs: Runs) -> Iterable[str]:
         limit = f"{'at least' if bar.sense == AT_LEAST else 'at most'} {bar.limit:g} {bar.unit}".strip()
         yield f"| {bar.case} | {bar.says} | {limit} | {_figure(bar, figure)} | {_verdict(bar, figure)} |"
     yield ""
+
+
+def _provisional(runs: Runs) -> Iterable[str]:
+    """Whether some of the runs are too short, or were made beside too much else, for their figures to be quoted."""
+    made = [run for run in runs if "load" in run]
+    short = sum(run["asked_seconds"] < FULL_SECONDS for run in made)
+    busy = sum(run["load"] > run["cpus"] for run in made)
+    if short or busy:
+        yield (
+            f"**Provisional.** Of {len(made)} runs {short} were shorter than {FULL_SECONDS:g} s, and {busy} began on a"
+            " machine that others kept busy (load above its CPUs). They show that the benchmark runs; quote none.\n"
+        )
 
 
 def _figure(bar: Bar, figure: Figure) -> str:
