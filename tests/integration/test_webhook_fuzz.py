@@ -144,7 +144,7 @@ def test_what_was_answered_is_where_the_answer_says(fuzzed: Fuzzed) -> None:
     kcis, quarantined = fuzzed.keys_of("kcis"), fuzzed.keys_of("kci-quarantine")
 
     assert fuzzed.answered[200] > 20, fuzzed.answered
-    assert len(fuzzed.refused_as) > 20, fuzzed.answered
+    assert len(fuzzed.refused_as) >= 5, fuzzed.answered
     assert len(kcis) >= fuzzed.answered[200]
     assert len(quarantined) == len(set(quarantined))
     assert set(quarantined) >= fuzzed.refused_as
