@@ -36,7 +36,16 @@ FIGURES = (
     ),
     ("Age of the oldest unsettled record (s)", "topic:bridge_consumer_lag_seconds:max", "topic"),
     ("Commands at the front, by standing", "sum by (standing) (bridge_commands)", "standing"),
-    ("Alerts firing", 'count by (severity) (ALERTS{alertstate="firing"})', "severity"),
+    (
+        "Alerts firing",
+        # Where none fires there is no series, and a line would be drawn from the last point to the next.
+        (
+            'count by (severity) (ALERTS{alertstate="firing"})'
+            ' or label_replace(vector(0), "severity", "critical", "", "")'
+            ' or label_replace(vector(0), "severity", "warning", "", "")'
+        ),
+        "severity",
+    ),
 )
 DRAW = """
 import json, sys
