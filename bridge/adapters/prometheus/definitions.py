@@ -246,7 +246,7 @@ TRANSITION_SECONDS = _histogram(
 SEQUENCE_GAPS = _counter(
     "bridge_kci_sequence_gaps_total", "KCIs that came before others with lower sequence numbers.", TRACKER
 )
-MISSING_KCIS = _gauge("bridge_missing_kcis", "Sequence numbers that have not come.", TRACKER)
+MISSING_KCIS = _gauge("bridge_missing_kcis", "Sequence numbers that have not come and still may.", TRACKER)
 RECONCILIATIONS = _counter(
     "bridge_reconciliations_total", "GETs that the tracker asked a journey for, by why.", TRACKER, by.WHY
 )

@@ -66,10 +66,10 @@ class TrackerTelemetry(StreamTelemetry):
     def _move(self, before: TrackedEntity | None, after: TrackedEntity | None) -> None:
         if before is not None:
             self._entities.add(-1, before.entity.type, before.status or OTHER)
-            self._missing.add(-len(before.missing))
+            self._missing.add(-len(before.awaited))
         if after is not None:
             self._entities.add(1, after.entity.type, after.status or OTHER)
-            self._missing.add(len(after.missing))
+            self._missing.add(len(after.awaited))
         self._actions.changed(before.actions if before is not None else (), after.actions if after is not None else ())
 
     def _compare(self, before: TrackedEntity, after: TrackedEntity) -> None:

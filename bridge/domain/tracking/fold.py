@@ -7,7 +7,7 @@ second time gives none.
 
 from msgspec.structs import replace
 
-from bridge.domain.entities import SERVICE_PROBLEM, Entity, Kci, Observation, Source
+from bridge.domain.entities import Entity, Kci, Observation, Source
 from bridge.domain.policy import TrackingPolicy
 from bridge.domain.signals import JourneySignal
 from bridge.domain.statuses import ActionRequired, EntityStatus, Move, StatusTransition
@@ -106,7 +106,7 @@ def _want_fetch(
         state = _answered(state, hearing)
     if not hearing.newer:
         return silence.gap_closed(state)
-    if opens_gap(before, hearing) and (not state.ended or state.entity.type == SERVICE_PROBLEM):
+    if opens_gap(before, hearing) and state.awaited:
         state = silence.want_after_gap(state, hearing.when)
     if hearing.source is Source.KCI and hearing.claim is None and not state.ended:
         state = silence.want(state, Why.NO_STATUS, hearing.when)

@@ -148,6 +148,14 @@ class TrackedEntity(Record, frozen=True, kw_only=True):
         """Whether its status is terminal."""
         return self.lifecycle.ends_in(self.entity.status)
 
+    @property
+    def awaited(self) -> tuple[int, ...]:
+        """
+        The missing numbers that are worth a GET. A test that has ended is whole without them: its status tells all, and
+        its GET lists no updates (contract 1.7).
+        """
+        return () if self.ended and self.entity.type == SERVICE_TEST else self.missing
+
 
 class Folded(Record, frozen=True, kw_only=True):
     """What one input led to: the next state, and what to publish in the same transaction."""

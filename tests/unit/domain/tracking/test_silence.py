@@ -69,6 +69,25 @@ def test_a_get_of_a_test_closes_a_gap_although_it_lists_no_updates() -> None:
     assert [why for _, why in story.waits(MINUTE)] == []
 
 
+def test_a_test_that_has_ended_awaits_no_more() -> None:
+    story = Story(SERVICE_TEST)
+    story.kci("SENT_TO_SUPPLIER", 1)
+    story.kci("COMPLETED", 4)
+    assert story.state is not None
+    assert list(story.state.missing) == [2, 3]
+    assert story.state.awaited == ()
+    assert story.waits(MINUTE) == []
+
+
+def test_a_problem_that_has_ended_still_awaits_what_is_missing() -> None:
+    story = Story()
+    story.kci("RESOLVED", 1)
+    story.kci("COMPLETED", 3)
+    assert story.state is not None
+    assert list(story.state.awaited) == [2]
+    assert [why for _, why in story.waits(MINUTE)] == ["GAP"]
+
+
 def test_a_get_closes_a_gap() -> None:
     story = Story()
     story.kci("IN_PROGRESS", 1)
