@@ -1,6 +1,7 @@
 """`bridge config check --connect` tells what is wrong with everything that a service needs, on a secured Kafka."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     environment = {"SIMULATOR_LISTEN": f"127.0.0.1:{port}"}
     with Fleet() as fleet:
         log = tmp_path_factory.mktemp("gateway") / "simulator.log"
-        url = f"http://127.0.0.1:{port}/healthz"
+        url = f"http://127.0.0.1:{port}/live"
         fleet.start(Program("simulator", (sys.executable, "-m", "bridge.simulator"), log, environment, ready_url=url))
         fleet.children[0].wait_ready()
         yield f"http://127.0.0.1:{port}/v1"
@@ -84,6 +85,16 @@ def test_why_a_broker_lets_nobody_in_is_told(secured: SecuredKafka, case: str, t
     assert verdict == "unusable"
     assert [words for words in REFUSALS[case].words if words not in said] == []
     assert found["topics"][0] == found["rights"][0] == "skipped"
+
+
+def test_a_client_certificate_that_has_expired_is_named_with_its_day(secured: SecuredKafka, tmp_path: Path) -> None:
+    environ = REFUSALS["an expired client certificate"].settings(secured, "dispatcher", tmp_path)
+
+    code, found = checks(environ, "KAFKA")
+
+    verdict, said = found["BRIDGE_KAFKA_SSL_CERT_FILE"]
+    assert (code, verdict) == (2, "unusable")
+    assert re.search(r"expired at \d{4}-\d\d-\d\d \d\d:\d\d UTC; renew it", said)
 
 
 def test_what_is_not_there_yet_is_told_with_exit_code_1(secured: SecuredKafka, free_port: Callable[[], int]) -> None:

@@ -1,16 +1,23 @@
 """A consumer group as the brokers see it: who is in it, and how far it has come."""
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupAuthorizationFailedError, for_code
+from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError, for_code
 
 from bridge.adapters.kafka_admin.access import MEND, AccessMissing
 
 Place = tuple[str, int]
+
+# The first question about any group has a new cluster make the topic of all groups' offsets; after a failure that topic
+# has a new leader.
+COORDINATOR_SECONDS = 15.0
+ASK_AGAIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ async def look_at_group(options: Mapping[str, Any], group: str, places: Iterable
     client = AIOKafkaAdminClient(**options)
     try:
         await client.start()
-        coordinator = await client.find_coordinator(group)
+        coordinator = await _coordinator(client, group)
         responses: list[Any] = await client.describe_consumer_groups([group], coordinator)
         error, _, state, _, _, members, *_ = responses[0].groups[0]
         if error != 0:
@@ -55,3 +62,14 @@ async def look_at_group(options: Mapping[str, Any], group: str, places: Iterable
         if found.offset >= 0
     }
     return GroupState(group, state or "Dead", len(members), committed)
+
+
+async def _coordinator(client: AIOKafkaAdminClient, group: str) -> int:
+    deadline = time.monotonic() + COORDINATOR_SECONDS
+    while True:
+        try:
+            return await client.find_coordinator(group)
+        except GroupCoordinatorNotAvailableError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(ASK_AGAIN_SECONDS)

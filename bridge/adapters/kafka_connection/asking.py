@@ -227,8 +227,8 @@ def _not_agreed(reason: str, server: str, options: Mapping[str, Any]) -> str:
         )
     if any(alert in reason for alert in CERTIFICATE_ALERTS):
         return (
-            f"Kafka broker {server} asks for a client certificate that it trusts, and got none or another one"
-            f" ({reason}); check BRIDGE_KAFKA_SSL_CERT_FILE and BRIDGE_KAFKA_SSL_KEY_FILE"
+            f"Kafka broker {server} asks for a client certificate that it trusts, and got none, another one, or one"
+            f" that has expired ({reason}); check BRIDGE_KAFKA_SSL_CERT_FILE and BRIDGE_KAFKA_SSL_KEY_FILE"
         )
     return (
         f"Kafka broker {server} and the bridge do not agree on TLS ({reason}, {options['security_protocol']});"
