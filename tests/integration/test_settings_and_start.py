@@ -19,10 +19,10 @@ USABLE = {
     "BRIDGE_GATEWAY_BASE_URL": "http://127.0.0.1:20001/v1",
     "BRIDGE_GATEWAY_CLIENT_ID": "tenant",
     "BRIDGE_GATEWAY_CLIENT_SECRET": "tenant-secret",
-    "BRIDGE_WEBHOOK_LISTEN": "127.0.0.1:0",
+    "BRIDGE_WEBHOOK_LISTEN": "127.0.0.1:8080",
     "BRIDGE_WEBHOOK_USERNAME": "gateway",
     "BRIDGE_WEBHOOK_PASSWORD": "gateway-secret",
-    "BRIDGE_MANAGEMENT_LISTEN": "127.0.0.1:0",
+    "BRIDGE_MANAGEMENT_LISTEN": "127.0.0.1:9090",
 }
 # For each service: a topic of its own that is missing, and one that has too many partitions.
 SPOILT = {
@@ -114,6 +114,7 @@ def test_a_missing_topic_is_made_by_the_command_that_the_sentence_names(spoilt: 
                 "BRIDGE_KAFKA_BOOTSTRAP_SERVERS",
                 "BRIDGE_GATEWAY_CLIENT_ID",
                 "BRIDGE_GATEWAY_CLIENT_SECRET",
+                "BRIDGE_GATEWAY_BASE_URL",
                 "BRIDGE_GATEWAY_CLIENT_AUTH",
                 "BRIDGE_GATEWAY_MAX_IN_FLIGHT",
                 "BRIDGE_DISPATCHER_MAX_TESTS",
