@@ -139,6 +139,23 @@ def exchange(address: tuple[str, int], raw: bytes) -> tuple[int | None, bytes]:
     return (int(told.split(b" ", 2)[1]), told) if told.startswith(b"HTTP/1.1 ") else (None, told)
 
 
+@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"id": 1}', b'{"entityType": "SERVICE_PROBLEM"}', b'{"id": "a"'])
+def test_what_is_no_kci_is_refused(fuzzed: Fuzzed, body: bytes) -> None:
+    headers = {
+        "Authorization": BASIC,
+        "Content-Type": "application/json",
+        "X-Request-ID": "1",
+        "X-Conversation-ID": "1",
+    }
+    answer = httpx.post(
+        fuzzed.services.webhook_url, content=body, headers=headers, timeout=ANSWER_SECONDS, trust_env=False
+    )
+
+    assert answer.status_code in KEPT, answer.text
+    fuzzed.answered[answer.status_code] += 1
+    fuzzed.refused_as.add(answer.json()["uuid"])
+
+
 def test_what_was_answered_is_where_the_answer_says(fuzzed: Fuzzed) -> None:
     """The last of the module: it counts what all of the above led to."""
     kcis, quarantined = fuzzed.keys_of("kcis"), fuzzed.keys_of("kci-quarantine")
