@@ -44,8 +44,9 @@ prometheus: install # promtool for the rules' tests, Prometheus for `make observ
 demo: jars ## Run the whole bridge on fault tickets from a file; STAY=1 leaves it running, CRASH=1 kills the dispatcher
 	@$(BIN)/bridge demo $(if $(STAY),--stay) $(if $(CRASH),--crash) $(ARGS)
 
+# Two at a time, a file to each: most of the tests wait for processes, and each side has a Kafka of its own.
 test: jars tools prometheus ## Run all tests but chaos and bench; ARGS="-k word" goes to pytest
-	@$(BIN)/python -m pytest $(ARGS) 2>&1
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS) 2>&1
 
 short: jars ## Run the short forms of the chaos suite and of the benchmark, some minutes
 	@$(BIN)/python -m pytest -m short $(ARGS) 2>&1

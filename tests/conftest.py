@@ -1,10 +1,12 @@
 """Markers by folder, and the fixtures that tests of several folders share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings as hypothesis_settings
 
 from bridge.sandbox.kafka import EmbeddedKafka
@@ -35,6 +37,15 @@ hypothesis_settings.register_profile("dev", deadline=None)
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Let the workers of pytest-xdist hear SIGINT, which they are started deaf to: Ctrl-C ends their tests and fixtures in
+    order, and the programs that tests start do not inherit the deafness.
+    """
+    if hasattr(config, "workerinput"):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test the marker of its folder; a folder without one is an error, so that no test is left out unseen."""
     for item in items:
@@ -52,6 +63,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _no_bridge_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("BRIDGE_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

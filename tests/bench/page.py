@@ -182,20 +182,38 @@ def _bars(runs: Runs) -> Iterable[str]:
     yield "| --- | --- | --- | --- | --- |"
     for bar in BARS:
         figure = bar.figure(runs)
+        unsound = any(_is_provisional(run) for run in _made(runs, bar.case))
+        verdict = "" if unsound else _verdict(bar, figure)
         limit = f"{'at least' if bar.sense == AT_LEAST else 'at most'} {bar.limit:g} {bar.unit}".strip()
-        yield f"| {bar.case} | {bar.says} | {limit} | {_figure(bar, figure)} | {_verdict(bar, figure)} |"
+        yield f"| {bar.case} | {bar.says} | {limit} | {_figure(bar, figure)} | {verdict} |"
     yield ""
 
 
+def _made(runs: Runs, case: str = "") -> list[Run]:
+    """The runs that were made, of one case or of all."""
+    return [run for run in runs if "load" in run and case in {"", run["case"]}]
+
+
+def _is_short(run: Run) -> bool:
+    return bool(run["asked_seconds"] < FULL_SECONDS)
+
+
+def _is_busy(run: Run) -> bool:
+    return bool(run["load"] > run["cpus"])
+
+
+def _is_provisional(run: Run) -> bool:
+    """Whether a run is too short, or was made beside too much else, for its figures to be quoted."""
+    return _is_short(run) or _is_busy(run)
+
+
 def _provisional(runs: Runs) -> Iterable[str]:
-    """Whether some of the runs are too short, or were made beside too much else, for their figures to be quoted."""
-    made = [run for run in runs if "load" in run]
-    short = sum(run["asked_seconds"] < FULL_SECONDS for run in made)
-    busy = sum(run["load"] > run["cpus"] for run in made)
-    if short or busy:
+    made = _made(runs)
+    if any(_is_provisional(run) for run in made):
         yield (
-            f"**Provisional.** Of {len(made)} runs {short} were shorter than {FULL_SECONDS:g} s, and {busy} began on a"
-            " machine that others kept busy (load above its CPUs). They show that the benchmark runs; quote none.\n"
+            f"**Provisional.** Of {len(made)} runs {sum(map(_is_short, made))} were shorter than {FULL_SECONDS:g} s,"
+            f" and {sum(map(_is_busy, made))} began on a machine that others kept busy (load above its CPUs). They show"
+            " that the benchmark runs; quote none, and no bar of such a case is called met or missed.\n"
         )
 
 
@@ -204,7 +222,9 @@ def _figure(bar: Bar, figure: Figure) -> str:
 
 
 def _verdict(bar: Bar, figure: Figure) -> str:
-    return "" if figure is None else "yes" if bar.met(figure) else "**no**"
+    if figure is None:
+        return ""
+    return "yes" if bar.met(figure) else "**no**"
 
 
 def _table(runs: Runs, case: str, about: str, columns: Sequence[Column]) -> Iterable[str]:

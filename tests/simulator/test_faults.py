@@ -8,7 +8,7 @@ import pytest
 from bridge.simulator.faults import FAULTS, Effect
 from bridge.simulator.plans import COMMANDS
 from tests.simulator.conftest import Start
-from tests.simulator.tenant import Json, Tenant, a_problem, a_test
+from tests.simulator.tenant import Json, Tenant, a_problem, a_test, until
 
 TESTS = "/service-tests"
 
@@ -156,6 +156,7 @@ async def test_all_kcis_of_a_problem_can_be_lost_and_those_of_its_test_arrive(te
 
 async def test_doubled_kcis_have_the_same_id(tenant: Tenant) -> None:
     test = await tenant.tested("SIM-HAPPY_PATH+KCI_DOUBLEDx2-1")
+    await until(lambda: len(tenant.webhook.of(test)) >= 9, "every KCI arrived three times")
     ids = [kci["id"] for kci in tenant.webhook.of(test)]
     assert len(ids) == 9
     assert len(set(ids)) == 3

@@ -113,7 +113,8 @@ async def test_dribbled_header_bytes_do_not_put_the_deadline_off(free_port: Free
                 writer.write(b"a: b\r\n")
                 await asyncio.wait({closed}, timeout=0.05)
 
-    assert "408" in closed.result()
+    # A byte that is written behind the close resets the connection, sometimes before the answer was read.
+    assert isinstance(closed.exception(), ConnectionResetError) or "408" in closed.result()
 
 
 async def test_a_silent_connection_is_closed(free_port: FreePort) -> None:
