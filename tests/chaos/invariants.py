@@ -197,10 +197,11 @@ def every_unknown_justified(run: Run) -> Iterator[str]:
 
 def commands_in_order(run: Run) -> Iterator[str]:
     """
-    A ticket's commands reach the gateway in its order, and never two at once. Only a test whose fate is UNKNOWN may be
-    repeated while the first request, which the bridge gave up, is still on its way (stated policy).
+    A ticket's commands reach the gateway in its order, and never two at once. A request that the bridge gave up, and
+    told UNKNOWN for want of an answer, is over for the ticket, although the gateway may see the end of its connection
+    later. A test that is UNKNOWN for another reason may be repeated while the first is still on its way: stated policy.
     """
-    intents, unknown = run.history.intents(), doubted(run)
+    intents, unknown, given_up = run.history.intents(), doubted(run), unanswered(run)
     by_ticket: defaultdict[str, list[Any]] = defaultdict(list)
     for request in run.history.requests:
         ticket = ticket_of(request["conversation_id"])
@@ -218,7 +219,8 @@ def commands_in_order(run: Run) -> Iterator[str]:
                 and earlier.command is CommandName.RUN_TEST
                 and earlier.request_id in unknown
             )
-            if not repeated and (one["finished"] is None or other["arrived"] < one["finished"]):
+            over = later is not None and given_up.get(one["request_id"], later.at) < later.at
+            if not repeated and not over and (one["finished"] is None or other["arrived"] < one["finished"]):
                 yield f"{described(other)} came during {described(one)}"
 
 
@@ -305,6 +307,15 @@ def doubted(run: Run) -> set[str | None]:
     outcomes = of(run, "gateway-outcomes", GatewayOutcome)
     told = [str(outcome.request_id) for outcome in outcomes if outcome.verdict is Verdict.UNKNOWN]
     return {intents[request_id].request_id if request_id in intents else request_id for request_id in told}
+
+
+def unanswered(run: Run) -> dict[str, float]:
+    """When a request was given up for want of an answer, by its id."""
+    return {
+        str(outcome.request_id): seconds_of(outcome.decided_at)
+        for outcome in of(run, "gateway-outcomes", GatewayOutcome)
+        if outcome.verdict is Verdict.UNKNOWN and outcome.reason is Reason.NO_ANSWER
+    }
 
 
 def transitions(run: Run) -> list[StatusTransition]:
