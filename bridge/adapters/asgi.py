@@ -8,22 +8,21 @@ what the body may take is the application's to bound.
 
 import asyncio
 import contextlib
-import re
 import socket
 from collections.abc import Callable, Generator
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
-import h11
+import httptools
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 # Longer heads are refused; Apache's and nginx's usual limits are of this size.
 LONGEST_HEAD_BYTES = 32_768
-_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+VERSIONS = ("1.1", "1.0")
 # An idle connection is closed after this; longer than a usual load balancer's pause between two requests is not needed.
 KEEP_ALIVE_SECONDS = 15
 
@@ -41,7 +40,7 @@ class AsgiServer:
     def __init__(self, app: ASGIApp, listen: str, *, head_timeout: timedelta, grace: timedelta, refuse: Refuse) -> None:
         """Take `host:port`, and how long `stop` waits for requests in flight before it cancels them."""
         self._listen = listen
-        protocol: Any = partial(PunctualH11, head_seconds=head_timeout.total_seconds(), refuse=refuse)
+        protocol: Any = partial(PunctualHttp, head_seconds=head_timeout.total_seconds(), refuse=refuse)
         self._server = _QuietServer(
             uvicorn.Config(
                 app,
@@ -55,7 +54,6 @@ class AsgiServer:
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=max(1, round(grace.total_seconds())),
-                h11_max_incomplete_event_size=LONGEST_HEAD_BYTES,
             )
         )
         self._task: asyncio.Task[None] | None = None
@@ -104,8 +102,11 @@ class _QuietServer(uvicorn.Server):
         self.listening.set()
 
 
-class PunctualH11(H11Protocol):
-    """The h11 protocol of uvicorn with a deadline for each head (against slow-loris) and refusals of our own shape."""
+class PunctualHttp(HttpToolsProtocol):
+    """
+    uvicorn's protocol over llhttp with a deadline for each head (against slow-loris), a longest head, and refusals of
+    our own shape (docs/adr/0012).
+    """
 
     def __init__(self, *args: Any, head_seconds: float, refuse: Refuse, **kwargs: Any) -> None:
         """Take uvicorn's arguments as they are."""
@@ -113,6 +114,12 @@ class PunctualH11(H11Protocol):
         self._head_seconds = head_seconds
         self._refuse = refuse
         self._head_deadline: asyncio.TimerHandle | None = None
+        self._in_head = False
+        # So much of a head has come that is not complete yet.
+        self._head_bytes = 0
+        self._hosts = 0
+        # Nothing that still comes is looked at; the connection ends with the answer that is under way, if one is.
+        self._is_over = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Start the first deadline: a client that connects and says nothing is not kept."""
@@ -121,31 +128,87 @@ class PunctualH11(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadline."""
+        self._is_over = True
         self._disarm()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Start a deadline with a head's first byte, and end it with its last; refuse a head that is too long."""
-        if self.conn.their_state is h11.IDLE and self._is_too_long(data):
-            sentence = f"the request's head is longer than {LONGEST_HEAD_BYTES} bytes"
-            self._answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, sentence)
-            return
-        super().data_received(data)
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
-            if self._head_deadline is None:
-                self._arm()
-        else:
+        self._unset_keepalive_if_required()
+        while data and not self._is_over:
+            room = LONGEST_HEAD_BYTES - self._head_bytes
+            self._feed(data[:room])
+            data = data[room:]
+        if self._is_over or not self._is_awaiting_head():
             self._disarm()
+        elif self._head_deadline is None:
+            self._arm()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's sentence; ours is of another shape
-        """Answer bytes that are not HTTP, unless an answer is already under way."""
-        self._answer(HTTPStatus.BAD_REQUEST, "the request is not valid HTTP/1.1")
+    def _feed(self, data: bytes) -> None:
+        """Parse; of an incomplete head no more is ever fed than it may have."""
+        was_awaiting_head = self._is_awaiting_head()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._feed(self._without_upgrade() + data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self._end_with(HTTPStatus.BAD_REQUEST, "the request is not valid HTTP/1.1")
+            return
+        if not self._in_head:
+            self._head_bytes = 0
+        elif was_awaiting_head:
+            self._head_bytes += len(data)
+            if self._head_bytes >= LONGEST_HEAD_BYTES:
+                sentence = f"the request's head is longer than {LONGEST_HEAD_BYTES} bytes"
+                self._end_with(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, sentence)
 
-    def _is_too_long(self, data: bytes) -> bool:
-        # h11 bounds only a head that comes in pieces; one that comes in a single read it would take at any length.
-        so_far = self.conn.trailing_data[0] + data
-        end = _END_OF_HEAD.search(so_far)
-        return (end.start() if end else len(so_far)) > LONGEST_HEAD_BYTES
+    def _without_upgrade(self) -> bytes:
+        """
+        The head that asks for another protocol, as if it did not: there is none, so it is answered as any other
+        (RFC 9110, 7.8). llhttp would take what follows such a head for the other protocol, which a body is not.
+        """
+        start = f"{self.scope['method']} {self.url.decode('latin-1')} HTTP/{self.parser.get_http_version()}"
+        self.parser = httptools.HttpRequestParser(self)
+        lines = [start.encode("latin-1")]
+        lines += [b"%s: %s" % field for field in self.headers if field[0] != b"upgrade"]
+        return b"\r\n".join((*lines, b"", b""))
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._in_head, self._hosts = True, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count what must be there once."""
+        super().on_header(name, value)
+        if self.headers[-1][0] == b"host":
+            self._hosts += 1
+
+    def on_headers_complete(self) -> None:
+        """Refuse a version that is not ours, and a head without the one Host of HTTP/1.1 (RFC 9112, 3.2)."""
+        self._in_head = False
+        version, method = self.parser.get_http_version(), self.parser.get_method()
+        if version not in VERSIONS or method == b"CONNECT" or (self._hosts != 1 and (self._hosts or version != "1.0")):
+            # The parser turns any error of its callbacks into one of its own.
+            raise ValueError
+        if self.parser.should_upgrade():
+            self.scope["method"] = method.decode("ascii")
+        else:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A request is complete, unless it is about to be parsed again (`_without_upgrade`)."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _is_awaiting_head(self) -> bool:
+        return self._in_head or self._unanswered() is None
+
+    def _unanswered(self) -> RequestResponseCycle | None:
+        """The latest request that was handed on, until it is answered."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first, whatever uvicorn declares
+        return None if cycle is None or cycle.response_complete else cycle
 
     def _arm(self) -> None:
         self._head_deadline = self.loop.call_later(self._head_seconds, self._head_late)
@@ -157,22 +220,32 @@ class PunctualH11(H11Protocol):
 
     def _head_late(self) -> None:
         self._head_deadline = None
-        if not self.transport.is_closing():
-            self._answer(
-                HTTPStatus.REQUEST_TIMEOUT, f"the request's head was not complete within {self._head_seconds:g} s"
-            )
+        self._end_with(
+            HTTPStatus.REQUEST_TIMEOUT, f"the request's head was not complete within {self._head_seconds:g} s"
+        )
 
-    def _answer(self, status: HTTPStatus, sentence: str) -> None:
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            media_type, body = self._refuse(status, sentence)
-            headers = [("content-type", media_type), ("content-length", str(len(body))), ("connection", "close")]
-            for event in (
-                h11.Response(status_code=status, headers=headers, reason=status.phrase),
-                h11.Data(data=body),
-                h11.EndOfMessage(),
-            ):
-                self.transport.write(self.conn.send(event) or b"")
+    def _end_with(self, status: HTTPStatus, sentence: str) -> None:
+        """Refuse what came, unless what came before it is still to be answered, and take no more."""
+        self._is_over = True
+        cycle = self._unanswered()
+        if cycle is not None and (self.pipeline or not cycle.more_body):
+            cycle.keep_alive = False
+            return
+        if cycle is not None:
+            # The request was handed on, and its body turns out not to be HTTP.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if not self.transport.is_closing() and not (cycle is not None and cycle.response_started):
+            self.transport.write(self._refusal(status, sentence))
         self.transport.close()
+
+    def _refusal(self, status: HTTPStatus, sentence: str) -> bytes:
+        media_type, body = self._refuse(status, sentence)
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {media_type}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        return head.encode() + body
 
 
 def _bound(listen: str) -> socket.socket:

@@ -39,7 +39,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bridge.adapters.streams.lanes",
         "bridge.services",
     ),
-    "h11": WEB,
+    "httptools": WEB,
     "httpx": (
         "bridge.adapters.gateway",
         "bridge.adapters.registry",

@@ -152,6 +152,11 @@ async def test_a_slow_body_is_not_cut_by_the_deadline_of_the_head(free_port: Fre
         b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
         b"GET / HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n",
         b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
+        b"GET / HTTP/2.0\r\nhost: x\r\n\r\n",
+        b"CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n",
     ],
 )
 async def test_what_is_not_http_is_refused_in_our_own_shape(free_port: FreePort, head: bytes) -> None:
@@ -162,6 +167,58 @@ async def test_what_is_not_http_is_refused_in_our_own_shape(free_port: FreePort,
 
     assert answer.startswith("HTTP/1.1 400 ")
     assert '"status": 400' in answer
+
+
+async def test_a_request_of_http_1_0_needs_no_host_and_ends_its_connection(free_port: FreePort) -> None:
+    port = free_port()
+    async with serving(Echo(), port), connected(port) as (reader, writer):
+        writer.write(b"POST / HTTP/1.0\r\ncontent-length: 3\r\n\r\nabc")
+        assert (await rest(reader)).endswith("\r\n\r\n3")
+
+
+@pytest.mark.parametrize("cut", [0, 60, 98, 99, 101])
+async def test_a_request_that_offers_another_protocol_is_answered_in_this_one(free_port: FreePort, cut: int) -> None:
+    """Java's HttpClient offers HTTP/2 with the first request of a connection, its body included."""
+    port = free_port()
+    fields = b"host: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\ncontent-length: 3"
+    offer = b"POST / HTTP/1.1\r\n" + fields + b"\r\n\r\nabc"
+    async with serving(Echo(), port), connected(port) as (reader, writer):
+        writer.write(offer[:cut])
+        await asyncio.sleep(0.01)
+        writer.write(offer[cut:] + b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nabcd")
+        assert [(await one_answer(reader))[1] for _ in range(2)] == ["3", "4"]
+
+
+async def test_what_follows_a_request_and_is_not_http_ends_the_connection_after_its_answer(free_port: FreePort) -> None:
+    port = free_port()
+    app = Echo()
+    app.may_answer.clear()
+    async with serving(app, port), connected(port) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabcnot http at all\r\n\r\n")
+        await app.entered.wait()
+        app.may_answer.set()
+        answer = await rest(reader)
+
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert answer.endswith("\r\n\r\n3")
+
+
+async def test_requests_that_come_at_once_are_answered_in_turn(free_port: FreePort) -> None:
+    port = free_port()
+    async with serving(Echo(), port), connected(port) as (reader, writer):
+        writer.write(
+            b"".join(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (n, b"a" * n) for n in (1, 2, 3))
+        )
+        assert [(await one_answer(reader))[1] for _ in range(3)] == ["1", "2", "3"]
+
+
+async def test_empty_lines_between_requests_do_not_keep_a_connection(free_port: FreePort) -> None:
+    port = free_port()
+    async with serving(Echo(), port, head_seconds=0.2), connected(port) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        await one_answer(reader)
+        writer.write(b"\r\n")
+        assert "408" in await rest(reader)
 
 
 @pytest.mark.parametrize("pieces", [1, 40])
