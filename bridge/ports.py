@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from bridge.domain.answers import Answer
 from bridge.domain.commands import Command
 from bridge.domain.dead_letters import Header
+from bridge.domain.journey.calls import Found
 from bridge.domain.outcomes import CommandName, Reason, Verdict
 from bridge.domain.record import Record
 
@@ -128,8 +129,8 @@ class JourneyTelemetry(Protocol):
     def outcome_decided(self, command: CommandName, verdict: Verdict, reason: Reason) -> None:
         """An outcome was published."""
 
-    def intents_found(self, count: int) -> None:
-        """A take-over found this many commands whose fate is unknown."""
+    def taken_over(self, tickets: Mapping[Found, int]) -> None:
+        """A take-over found so many tickets, by what is known of the command that each stands at."""
 
 
 class Arrived(Record, frozen=True, kw_only=True):

@@ -340,7 +340,10 @@ ON_CALL = (
                         "histogram_quantile(1, sum by (le) (increase(bridge_table_recovery_seconds_bucket[1h])))",
                         "longest recovery (s)",
                     ),
-                    Query("sum(increase(bridge_intents_found_total[1h]))", "commands found under way"),
+                    Query(
+                        'sum(increase(bridge_taken_over_tickets_total{found="INTERRUPTED"}[1h]))',
+                        "commands found under way",
+                    ),
                 ),
             ),
             Panel(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -24,6 +24,7 @@ from bridge.domain.commands import (
     name_of,
 )
 from bridge.domain.entities import SERVICE_PROBLEM, SERVICE_TEST, Entity, GatewayError, Request, Resolution
+from bridge.domain.journey.calls import Found
 from bridge.domain.limits import request_violations
 from bridge.domain.outcomes import CommandName, Reason, Verdict
 from bridge.domain.record import Record
@@ -276,7 +277,7 @@ class RecordingTelemetry:
         self.outcomes: list[tuple[CommandName, Verdict, Reason]] = []
         self.handled: list[str] = []
         self.dead_lettered: list[tuple[str, str]] = []
-        self.intents: list[int] = []
+        self.take_overs: list[Mapping[Found, int]] = []
 
     def outcome_decided(self, command: CommandName, verdict: Verdict, reason: Reason) -> None:
         self.outcomes.append((command, verdict, reason))
@@ -287,8 +288,8 @@ class RecordingTelemetry:
     def record_dead_lettered(self, topic: str, reason: str) -> None:
         self.dead_lettered.append((topic, reason))
 
-    def intents_found(self, count: int) -> None:
-        self.intents.append(count)
+    def taken_over(self, tickets: Mapping[Found, int]) -> None:
+        self.take_overs.append(tickets)
 
 
 class RecordingOutbox:

@@ -20,9 +20,10 @@ from bridge.domain.breaker import went_well
 from bridge.domain.commands import SAFE
 from bridge.domain.journey.answers import answered, interrupted, turned_away
 from bridge.domain.journey.calls import (
+    Found,
     attention,
+    found,
     is_forgotten,
-    is_interrupted,
     next_call,
     sending,
     supplier_of,
@@ -145,14 +146,18 @@ class HandleTicket:
     async def opened(self, partitions: Iterable[Table]) -> None:
         """Take partitions over: what is found is told as it is, and what is due is woken."""
         self._door.forget_all()
-        found = 0
+        tickets = dict.fromkeys(Found, 0)
         for table in partitions:
             for key, kept in table.items():
-                found += kept.value is not None and is_interrupted(kept.value)
+                if kept.value is not None:
+                    tickets[found(kept.value)] += 1
                 self._schedule(key, kept, table)
-        self._telemetry.intents_found(found)
-        if found:
-            log.warning("commands were in flight when their worker went away; their outcome is UNKNOWN", count=found)
+        self._telemetry.taken_over(tickets)
+        log.info("took tickets over", **{name.lower(): count for name, count in tickets.items()})
+        if interrupted_now := tickets[Found.INTERRUPTED]:
+            log.warning(
+                "commands were in flight when their worker went away; their outcome is UNKNOWN", count=interrupted_now
+            )
 
     # -- one input
 
@@ -177,7 +182,7 @@ class HandleTicket:
     def _find_interrupted(self, turn: _Turn) -> None:
         """The lane runs one input at a time, so an intent that stands now is one whose worker went away."""
         head = turn.ticket.journey.head if turn.ticket.journey is not None else None
-        if head is not None and is_interrupted(turn.ticket):
+        if head is not None and found(turn.ticket) is Found.INTERRUPTED:
             self._take(turn, interrupted(turn.ticket, self._context(f"takeover:{head.request_id}")))
 
     @staticmethod
@@ -329,7 +334,7 @@ class HandleTicket:
         elif kept.value is None:
             at = kept.at + self._policy.remember_ended
         else:
-            at = now if is_interrupted(kept.value) else wake_at(kept.value, self._policy)
+            at = now if found(kept.value) is Found.INTERRUPTED else wake_at(kept.value, self._policy)
         if at is not None:
             self._wakes.wake(key, table.number, at)
 

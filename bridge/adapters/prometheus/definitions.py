@@ -201,10 +201,11 @@ OLDEST_COMMAND = _gauge(
     DISPATCHER,
     by.STANDING,
 )
-INTENTS_FOUND = _counter(
-    "bridge_intents_found_total",
-    "Commands that a take-over found under way, so that their fate is UNKNOWN.",
+TAKEN_OVER = _counter(
+    "bridge_taken_over_tickets_total",
+    "Tickets that take-overs found, by what is known of the command that each stands at.",
     DISPATCHER,
+    by.FOUND,
 )
 OUTCOMES = _counter(
     "bridge_outcomes_total",

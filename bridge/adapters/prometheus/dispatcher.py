@@ -1,6 +1,6 @@
 """What the dispatcher tells: its calls to the gateway, and how its journeys stand."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from bridge.adapters.prometheus.service import PublishingTelemetry
 from bridge.adapters.prometheus.streaming import StreamTelemetry
 from bridge.domain.answers import Ambiguous, Answer, NotTaken, Refused, Taken
 from bridge.domain.breaker import Position
+from bridge.domain.journey.calls import Found
 from bridge.domain.journey.state import TicketState
 from bridge.domain.outcomes import CommandName, Reason, Verdict
 from bridge.ports import Kept, Outgoing
@@ -53,7 +54,7 @@ class DispatcherTelemetry(StreamTelemetry, PublishingTelemetry):
         self._calls = meters.histogram(of.CALL_SECONDS)
         self._access_refused = meters.gauge(of.ACCESS_REFUSED)()
         self._outcomes = meters.counter(of.OUTCOMES, initial=OUTCOMES_TO_EXPECT)
-        self._intents = meters.counter(of.INTENTS_FOUND)()
+        self._taken_over = meters.counter(of.TAKEN_OVER)
         self._journeys = JourneyGauges(meters, now)
 
     # -- the gateway
@@ -95,9 +96,10 @@ class DispatcherTelemetry(StreamTelemetry, PublishingTelemetry):
         """An outcome was published."""
         self._outcomes(command.value, verdict.value, reason.value).inc()
 
-    def intents_found(self, count: int) -> None:
-        """A take-over found this many commands whose fate is unknown."""
-        self._intents.inc(count)
+    def taken_over(self, tickets: Mapping[Found, int]) -> None:
+        """A take-over found so many tickets, by what is known of the command that each stands at."""
+        for found, count in tickets.items():
+            self._taken_over(found.value).inc(count)
 
     def taking_over(self) -> None:
         """As for every worker."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from bridge.domain.breaker import Position
 from bridge.domain.dead_letters import DeadLetterReason, QuarantineReason
 from bridge.domain.entities import SERVICE_PROBLEM, SERVICE_TEST, Source
+from bridge.domain.journey.calls import Found
 from bridge.domain.journeys import End, Phase
 from bridge.domain.lifecycle import ProblemStatus, TestStatus
 from bridge.domain.outcomes import CommandName, Reason, Verdict
@@ -120,6 +121,7 @@ QUARANTINE_REASON = Label("reason", _all(QuarantineReason))
 PHASE = Label("phase", _all(Phase))
 END = Label("end", _all(End))
 STANDING = Label("standing", _all(Standing))
+FOUND = Label("found", _all(Found))
 ATTENTION = Label("attention", ATTENTIONS)
 POSITION = Label("position", _all(Position))
 ENTITY_TYPE = Label("entity_type", (SERVICE_PROBLEM, SERVICE_TEST))

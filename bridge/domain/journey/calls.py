@@ -1,6 +1,7 @@
 """What a journey wants of the gateway, and when: the only place that turns time into something to do."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from msgspec.structs import replace
 
@@ -14,6 +15,27 @@ from bridge.domain.journey.testing import test_again, validity_over
 from bridge.domain.journeys import CommandState
 from bridge.domain.outcomes import CommandName
 from bridge.domain.policy import JourneyPolicy
+
+
+class Found(StrEnum):
+    """What is found of the command that a ticket stands at, when another worker takes the ticket over."""
+
+    # It certainly was not taken: it is handled again.
+    NOT_SENT = "NOT_SENT"
+    # Its intent stands without an outcome: UNKNOWN from now on.
+    INTERRUPTED = "INTERRUPTED"
+    # It may have been taken, as was told before.
+    UNKNOWN = "UNKNOWN"
+    # Everything that was asked for has its outcome.
+    DONE = "DONE"
+
+
+def found(ticket: TicketState) -> Found:
+    """What a take-over finds of a ticket; only its present owner may take an intent for one that is under way."""
+    head = ticket.journey.head if ticket.journey is not None else None
+    if head is None:
+        return Found.DONE
+    return Found.INTERRUPTED if head.state is CommandState.IN_FLIGHT else Found(head.state.value)
 
 
 def next_call(ticket: TicketState, now: datetime) -> Planned | None:
@@ -87,12 +109,6 @@ def sending(ticket: TicketState, planned: Planned, request_id: str, now: datetim
         fetches = tuple(sent if fetch.command_id == planned.command_id else fetch for fetch in journey.fetches)
         return replace(ticket, journey=replace(journey, fetches=fetches)), sent
     return replace(ticket, journey=replace(journey, queue=(sent, *journey.queue[1:])), touched_at=now), sent
-
-
-def is_interrupted(ticket: TicketState) -> bool:
-    """Whether an intent stands without an outcome: found at a take-over, it means that nobody knows."""
-    head = ticket.journey.head if ticket.journey is not None else None
-    return head is not None and head.state is CommandState.IN_FLIGHT
 
 
 def time_passed(ticket: TicketState, context: Context) -> Step:

@@ -13,6 +13,7 @@ from bridge.domain.breaker import BreakerPolicy, BucketPolicy
 from bridge.domain.commands import SAFE, Command, FetchProblem, RaiseProblem, name_of
 from bridge.domain.correlation import conversation_id
 from bridge.domain.entities import Entity
+from bridge.domain.journey.calls import Found
 from bridge.domain.journey.state import Planned, TicketState
 from bridge.domain.journeys import CommandState, Phase
 from bridge.domain.outcomes import Verdict
@@ -209,6 +210,31 @@ def _sent() -> Planned:
     return Planned(command_id="TT-1/1", command=command, event_id=None, request_id="request-1")
 
 
+def found(*, not_sent: int = 0, interrupted: int = 0, unknown: int = 0, done: int = 0) -> dict[Found, int]:
+    return {Found.NOT_SENT: not_sent, Found.INTERRUPTED: interrupted, Found.UNKNOWN: unknown, Found.DONE: done}
+
+
+async def test_a_take_over_tells_what_it_finds_apart_and_once() -> None:
+    gateway = ScriptedGateway()
+    dispatcher = Dispatcher(gateway)
+    dispatcher.table.faults += [Fault.NONE, Fault.CRASHED]
+    with pytest.raises(Crashed):
+        await dispatcher.event(a_report())
+    await dispatcher.restarted()
+    await dispatcher.passes(timedelta(0))
+    await dispatcher.restarted()
+    gateway.then(not_taken())
+    await dispatcher.event(a_report(), ticket_id="TT-2")
+    await dispatcher.event(a_report(), ticket_id="TT-3")
+    await dispatcher.restarted()
+
+    assert dispatcher.telemetry.take_overs == [
+        found(interrupted=1),
+        found(unknown=1),
+        found(unknown=1, not_sent=1, done=1),
+    ]
+
+
 async def test_a_take_over_tells_at_once_that_a_command_is_unknown() -> None:
     gateway = ScriptedGateway()
     dispatcher = Dispatcher(gateway)
@@ -219,7 +245,7 @@ async def test_a_take_over_tells_at_once_that_a_command_is_unknown() -> None:
     await dispatcher.restarted()
     await dispatcher.passes(timedelta(0))
 
-    assert dispatcher.telemetry.intents == [1]
+    assert dispatcher.telemetry.take_overs == [found(interrupted=1)]
     assert dispatcher.told() == [("RUN_TEST", "UNKNOWN", "INTERRUPTED")]
     assert len(gateway.calls) == 1
 
@@ -237,7 +263,7 @@ async def test_a_crash_before_the_intent_was_durable_sends_once_when_the_record_
 
     assert len(gateway.calls) == 1
     assert dispatcher.told() == [TAKEN]
-    assert dispatcher.telemetry.intents == [0]
+    assert dispatcher.telemetry.take_overs == [found()]
 
 
 async def test_a_crash_after_the_outcome_was_durable_repeats_nothing() -> None:
