@@ -7,6 +7,8 @@ Rule: personal data is refused: the value of a field that names some is dropped,
 replaced by its type's name, since a record's `repr` would show the contacts in it.
 """
 
+import contextlib
+import json
 import logging
 import re
 import sys
@@ -70,9 +72,8 @@ _SECRETS_IN_TEXT = (
     (re.compile(r"://[^/\s:@]*:[^/\s@]+@"), f"://{MASK}@"),
     (re.compile(r"\b((?:\w*_)?(?:secret|password|token)=)[^&\s,]+", re.IGNORECASE), rf"\1{MASK}"),
 )
-# Without one of these none of the patterns matches; nearly every text of a line that is written for each call has none,
-# and one search costs a fifth of three substitutions.
-_SIGNS_OF_SECRETS = re.compile(r"bearer|basic|://|secret=|password=|token=", re.IGNORECASE)
+# Without one of these none of the patterns matches, in a text whose case was folded.
+_SIGNS_OF_SECRETS = ("bearer", "basic", "://", "secret=", "password=", "token=")
 
 
 def configure(
@@ -104,22 +105,22 @@ def configure(
     ]
     if trace_ids is not None:
         always.append(_traced(trace_ids))
+    finishing: list[Processor] = [
+        describe_exception,
+        Guard(secrets),
+        _in_order,
+        _renderer(settings, stream),
+        _writable,
+    ]
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *always, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=always,
+        logger_factory=lambda *names: OwnLines(stream, finishing, *names),
+        wrapper_class=structlog.make_filtering_bound_logger(settings.level),
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=always,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            describe_exception,
-            Guard(secrets),
-            _in_order,
-            _renderer(settings, stream),
-            _writable,
-        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finishing],
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
@@ -140,6 +141,32 @@ def secrets_in(*groups: Group) -> tuple[str, ...]:
     return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
 
+class OwnLines:
+    """
+    Writes the lines of one module of the bridge straight to the stream: the standard library's loggers, records and
+    handlers would double what a line costs, and one is written for each call.
+    """
+
+    def __init__(self, stream: TextIO, finishing: Iterable[Processor], name: str = "root") -> None:
+        """`finishing` are the processors that make text of an event."""
+        self.name = name
+        self._stream = stream
+        self._finishing = tuple(finishing)
+        self.debug = self.info = self.warning = self.error = self.critical = self._write
+
+    def _write(self, **event: Any) -> None:
+        """Like a handler of the standard library, it never makes the one who logs fail."""
+        try:
+            line: Any = event
+            for process in self._finishing:
+                line = process(self, event["level"], line)
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except Exception as error:  # noqa: BLE001  # a broken stream or formatter is no reason to stop the work
+            with contextlib.suppress(Exception):
+                self._stream.write(f"a line of {self.name} could not be written: {type(error).__name__}\n")
+
+
 class Guard:
     """The processor that keeps both rules of this module; the last before rendering, so that nothing passes it by."""
 
@@ -147,40 +174,56 @@ class Guard:
         """Mask longer secrets first, so that one inside another leaves no rest."""
         known = sorted((secret for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        self._signs = (*_SIGNS_OF_SECRETS, *(secret.casefold() for secret in known))
 
     def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
         """Return the line as it may be written."""
-        return {str(name): self._value(str(name), value, 0) for name, value in event.items()}
+        line = {str(name): _instead_of(str(name)) or _plain(value, 0) for name, value in event.items()}
+        return {name: self._masked(value) for name, value in line.items()} if self._has_signs(line) else line
 
-    def _value(self, name: str, value: object, depth: int) -> object:
-        return _instead_of(name) or self._plain(value, depth)
+    def _has_signs(self, line: EventDict) -> bool:
+        """Whether a text may hold a secret. Nearly no line does, and one look at all texts is cheap beside masking."""
+        folded = "\n".join([value if isinstance(value, str) else "" for value in line.values()]).casefold()
+        return any(sign in folded for sign in self._signs) or any(
+            isinstance(value, list | dict) for value in line.values()
+        )
 
-    def _plain(self, value: object, depth: int) -> object:
+    def _masked(self, value: object) -> object:
         match value:
-            case None | bool() | int() | float():
-                plain: object = value
             case str():
-                plain = self._text(value)
-            case timedelta():
-                plain = value.total_seconds()
-            case date():
-                plain = value.isoformat()
-            case dict() if depth < DEEPEST:
-                plain = {str(name): self._value(str(name), item, depth + 1) for name, item in value.items()}
-            case list() | tuple() | set() | frozenset() if depth < DEEPEST:
-                plain = [self._plain(item, depth + 1) for item in value]
+                text: str = value
+                if self._known is not None:
+                    text = self._known.sub(MASK, text)
+                for pattern, replacement in _SECRETS_IN_TEXT:
+                    text = pattern.sub(replacement, text)
+                return text
+            case dict():
+                return {name: self._masked(item) for name, item in value.items()}
+            case list():
+                return [self._masked(item) for item in value]
             case _:
-                plain = f"<{type(value).__name__}>"
-        return plain
+                return value
 
-    def _text(self, text: str) -> str:
-        text = str(text) if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text)} characters)"
-        if self._known is not None:
-            text = self._known.sub(MASK, text)
-        if _SIGNS_OF_SECRETS.search(text) is not None:
-            for pattern, replacement in _SECRETS_IN_TEXT:
-                text = pattern.sub(replacement, text)
-        return text
+
+def _plain(value: object, depth: int) -> object:
+    """The value as plain scalars, lists and mappings; of anything else only the name of its type."""
+    match value:
+        case str():
+            length = len(value)
+            plain: object = str(value) if length <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]}… ({length} characters)"
+        case None | bool() | int() | float():
+            plain = value
+        case timedelta():
+            plain = value.total_seconds()
+        case date():
+            plain = value.isoformat()
+        case dict() if depth < DEEPEST:
+            plain = {str(name): _instead_of(str(name)) or _plain(item, depth + 1) for name, item in value.items()}
+        case list() | tuple() | set() | frozenset() if depth < DEEPEST:
+            plain = [_plain(item, depth + 1) for item in value]
+        case _:
+            plain = f"<{type(value).__name__}>"
+    return plain
 
 
 @lru_cache(maxsize=MOST_REMEMBERED)
@@ -300,4 +343,5 @@ def _renderer(settings: LogSettings, stream: TextIO) -> Processor:
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
         return lambda logger, method, event: console(logger, method, _as_text(logger, method, event))
-    return structlog.processors.JSONRenderer(ensure_ascii=False)
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    return lambda _logger, _method, event: encode(event)

@@ -306,3 +306,29 @@ def test_every_line_can_be_written_as_utf_8(log: Log, form: LogFormat) -> None:
     structlog.get_logger("x").warning("dead letter", entity_key=b"T-\xff".decode("utf-8", "surrogateescape"))
 
     assert b"udcff" in stream.getvalue().encode("utf-8")
+
+
+class Broken(StringIO):
+    """A stream that takes nothing any more, as on a disk that is full."""
+
+    def write(self, _text: str) -> int:
+        raise OSError("no space left")
+
+
+def test_a_stream_that_takes_nothing_does_not_make_the_one_who_logs_fail(log: Log) -> None:
+    configure(LogSettings(), service="tracker", stream=Broken())
+
+    structlog.get_logger("bridge.x").warning("dead letter")
+
+
+class Unshowable(dict[str, int]):
+    """A value that fails whoever looks into it."""
+
+    def items(self) -> Any:
+        return 1 / 0
+
+
+def test_a_line_that_cannot_be_made_says_so(log: Log) -> None:
+    structlog.get_logger("bridge.x").info("x", thing=Unshowable())
+
+    assert log.text == "a line of bridge.x could not be written: ZeroDivisionError\n"
