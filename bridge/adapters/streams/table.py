@@ -167,7 +167,10 @@ class FencedTable:
             if opening is not None and self._generation == generation:
                 if not opening.done():
                     await asyncio.wait([opening])
-                opened = {} if opening.cancelled() or opening.exception() else opening.result()
+                error = None if opening.cancelled() else opening.exception()
+                if error is not None:
+                    raise TableLost(f"partition {number} could not be opened: {error!r}") from error
+                opened = {} if opening.cancelled() else opening.result()
                 if number in opened:
                     return opened[number]
                 break
