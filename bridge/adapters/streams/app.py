@@ -18,8 +18,7 @@ from typing import Any, cast
 import faust
 import structlog
 from aiokafka.partitioner import murmur2
-from faust.types import EventT
-from mode.supervisors import CrashingSupervisor
+from faust.types.tuples import ConsumerMessage
 
 from bridge.adapters.streams.consumer import ReadCommittedConsumer, ReadCommittedTransport
 from bridge.adapters.streams.lanes import Delivery, Lanes, Wake, still_going
@@ -48,9 +47,13 @@ Opened = Callable[[list[FencedPartition]], Awaitable[None]]
 
 
 class BridgeApp(faust.App):
-    """A Faust app that reads committed records, and starts what belongs to it before anything of its own."""
+    """
+    A Faust app that reads committed records, hands them to `take`, and starts what belongs to it before anything of its
+    own.
+    """
 
     before: Callable[[], Awaitable[None]]
+    take: Callable[[ConsumerMessage], Awaitable[None]]
     membership: Membership
 
     async def on_first_start(self) -> None:
@@ -127,8 +130,6 @@ class StreamService:
             # worker counts.
             # There is no Faust table, so no standby exists.
             table_standby_replicas=1,
-            agent_supervisor=CrashingSupervisor,
-            stream_buffer_maxsize=max_pulled,
             stream_wait_empty=True,
             broker_max_poll_interval=TEN_YEARS,
             broker_session_timeout=session_timeout_seconds,
@@ -140,11 +141,10 @@ class StreamService:
             env_prefix="BRIDGE_UNUSED_FAUST_",
         )
         self.app.before = self._start
+        self.app.take = self._take
         self.app.on_partitions_assigned.connect(self._assigned, weak=False)  # type: ignore[arg-type]  # Faust calls it with the app first, as its documentation says
         self.app.on_partitions_revoked.connect(self._revoked, weak=False)  # type: ignore[arg-type]  # Faust calls it with the app first, as its documentation says
         self.app.on_before_shutdown.connect(self._stopping, weak=False)  # type: ignore[arg-type]  # Faust calls it with the app first, as its documentation says
-        inputs = self.app.topic(*topics, key_type=bytes, value_type=bytes)
-        self.app.agent(inputs, name=f"{group}-inputs")(self._run)
 
     def connect(
         self,
@@ -234,17 +234,18 @@ class StreamService:
         self._lanes.start()
         for start in self._before:
             await start()
+        self.app.topics.add(self.app.topic(*self._topics, key_type=bytes, value_type=bytes))
 
-    async def _run(self, stream: Any) -> None:
-        async for event in stream.noack().events():
-            await self.lanes.submit(self._delivery(event))
+    async def _take(self, message: ConsumerMessage) -> None:
+        await self.lanes.submit(self._delivery(message))
 
-    def _delivery(self, event: EventT[Any]) -> Delivery:
-        message = event.message
-
+    def _delivery(self, message: ConsumerMessage) -> Delivery:
         def forget() -> None:
             # Faust stops waiting for it and never commits it.
             message.acked = True
+
+        def ack() -> None:
+            message.ack(self.app.consumer)
 
         arrived = Arrived(
             topic=self._topics[message.topic],
@@ -255,9 +256,6 @@ class StreamService:
             value=message.value,
             headers=tuple(Header.of(name, value) for name, value in _pairs(message.headers)),
         )
-
-        def ack() -> None:
-            event.ack()
 
         return Delivery(arrived, message.generation_id or 0, ack=ack, forget=forget)
 

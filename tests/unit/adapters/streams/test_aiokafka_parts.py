@@ -12,6 +12,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.transaction import AddOffsetsToTxnRequest, InitProducerIdRequest, TxnOffsetCommitRequest
+from faust.transport.consumer import Consumer, Fetcher
 from faust.transport.drivers import aiokafka as driver
 
 from bridge.adapters.streams.requests import DescribeTransactions, TxnOffsetCommit
@@ -89,6 +90,17 @@ def test_a_consumer_tells_as_which_member_it_was_assigned_its_partitions() -> No
     assert "self._rebalance_listener = consumer.RebalanceListener(self)" in inspect.getsource(
         driver.AIOKafkaConsumerThread.__post_init__
     )
+
+
+def test_faust_gives_the_loop_over_records_to_its_consumer() -> None:
+    """The bridge has a loop of its own, made of these parts; what Faust's own does beside them was read, too."""
+    assert "await consumer._drain_messages(self)" in inspect.getsource(Fetcher)
+    assert list(inspect.signature(Consumer._drain_messages).parameters) == ["self", "fetcher"]
+    assert list(inspect.signature(Consumer.getmany).parameters) == ["self", "timeout"]
+    assert "self._read_offset" in inspect.getsource(Consumer._drain_messages)
+    assert "self._unacked_messages.add(message)" in inspect.getsource(Consumer.track_message)
+    assert "self.verify_event_path(now, tp)" in inspect.getsource(Consumer.verify_all_partitions_active)
+    assert callable(driver.AIOKafkaConsumerThread.verify_recovery_event_path)
 
 
 def test_the_group_protocol_is_the_classic_one_and_gives_everything_up_at_a_rebalance() -> None:
