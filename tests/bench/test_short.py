@@ -28,9 +28,9 @@ from tests.group_member import member_of
 # What each step of an amendment costs, in reference operations; raise one only with its reason in the commit.
 BUDGETS = {
     "decide": 4.0,
-    "encode outcome": 1.85,
-    "encode observation": 2.45,
-    "encode journey": 1.5,
+    "encode outcome": 1.0,
+    "encode observation": 1.1,
+    "encode journey": 0.8,
     "encode table value": 0.22,
     "decode table value": 0.46,
     "decode event": 1.55,

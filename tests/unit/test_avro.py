@@ -141,6 +141,52 @@ def test_a_record_that_does_not_fit_is_told_by_its_field_and_never_by_its_value(
     assert told in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": 7},
+        {"id": b"7"},
+        {"id": None},
+        {"supplier": SECRET.encode()},
+        {"sequence_number": "7"},
+        {"sequence_number": 7.0},
+        {"sequence_number": True},
+        {"sequence_number": -(2**63) - 1},
+        {"information": {"text": SECRET}},
+        {"information": Information(supplier_codes=(SECRET, 7))},  # type: ignore[arg-type]  # the very case
+    ],
+    ids=str,
+)
+def test_a_value_of_another_type_is_never_written(wrong: Any) -> None:
+    kci = msgspec.structs.replace(example_of("Kci"), update=Update(**{"id": "1", **wrong}))
+
+    with pytest.raises(ValueError, match=r"^kcis: does not fit the schema Kci at bridge\.\w+\.\w+ \(") as raised:
+        codec_without_registry().encode("kcis", kci)
+    assert SECRET not in str(raised.value)
+
+
+@given(
+    number=st.none() | st.integers(-(2**63), 2**63 - 1),
+    texts=st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=3),
+    length=st.integers(0, 20_000),
+)
+def test_what_is_written_is_what_another_implementation_reads(
+    number: int | None, texts: list[str], length: int
+) -> None:
+    information = Information(text="x" * length, supplier_codes=tuple(texts))
+    update = Update(id="1", sequence_number=number, information=information)
+    kci = msgspec.structs.replace(example_of("Kci"), update=update)
+    schema = fastavro.parse_schema(SCHEMAS.current.self_contained("Kci"))
+
+    body = codec_without_registry().encode("kcis", kci)[10:]
+
+    read: Any = fastavro.schemaless_reader(BytesIO(body), schema, None)
+    assert read["update"]["sequence_number"] == number
+    assert read["update"]["information"]["text"] == information.text
+    assert read["update"]["information"]["supplier_codes"] == texts
+    assert plain_avro(schema, read) == body
+
+
 async def test_times_are_kept_to_the_millisecond_in_utc() -> None:
     codec = codec_without_registry()
 

@@ -11,17 +11,16 @@ Rule: no error text shows the content of a record, only where in it the trouble 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from io import BytesIO
 from typing import Any, Protocol
 
 import msgspec
-from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro import parse_schema, schemaless_reader
 from fastavro.schema import fingerprint, to_parsing_canonical_form
-from fastavro.validation import ValidationError, validate
 
 from bridge.adapters.avro.records import RECORDS
-from bridge.adapters.avro.shapes import Change, from_avro, to_avro
+from bridge.adapters.avro.shapes import Change, from_avro
+from bridge.adapters.avro.writing import Misfit, Write, writer_of
 from bridge.domain.record import Record
 from bridge.ports import Undecodable, UnknownSchema
 from bridge.schemas import NAMESPACE, Schemas
@@ -65,7 +64,7 @@ class _Reader:
     record: type[Record]
     current: _Writer
     single_object_header: bytes
-    to_avro: Change | None
+    write: Write
     from_avro: Change | None
 
 
@@ -103,14 +102,12 @@ class AvroCodec:
             raise TypeError(f"{topic} holds {reader.record.__name__} records, not {type(record).__name__}")
         if topic not in self._headers:
             raise ValueError(f"{topic} has no schema id, since it is not among the topics that this service writes")
-        datum = msgspec.to_builtins(record, builtin_types=(datetime, bytes))
-        buffer = BytesIO()
-        buffer.write(self._headers[topic])
+        pieces = [self._headers[topic]]
         try:
-            schemaless_writer(buffer, reader.current.schema, reader.to_avro(datum) if reader.to_avro else datum)
-        except Exception as error:  # noqa: BLE001 - fastavro lets through whatever a wrong value leads to, and shows the value
-            raise ValueError(f"{topic}: {_misfit(reader, record, error)}") from None
-        return buffer.getvalue()
+            reader.write(record, pieces.append)
+        except Misfit as misfit:
+            raise ValueError(f"{topic}: does not fit the schema {reader.current.name} {misfit}") from None
+        return b"".join(pieces)
 
     async def decode(self, topic: str, data: bytes) -> Record:
         """As the port says."""
@@ -170,7 +167,7 @@ def _reader(record: type[Record], schemas: Schemas) -> _Reader:
         record=record,
         current=_Writer(name, parse_schema(schema)),
         single_object_header=_single_object_header(schema),
-        to_avro=to_avro(f"{NAMESPACE}.{name}", definitions),
+        write=writer_of(f"{NAMESPACE}.{name}", definitions),
         from_avro=from_avro(f"{NAMESPACE}.{name}", definitions),
     )
 
@@ -211,16 +208,3 @@ def _record(topic: str, builtins: Any, record: type[Record]) -> Record:
     except msgspec.ValidationError as error:
         place = str(error).rpartition(" - at ")[2]
         raise Undecodable(f"{topic}: a value that this version does not know, at {place}") from None
-
-
-def _misfit(reader: _Reader, record: Record, error: Exception) -> str:
-    """Which fields of a record do not fit its schema, without their values."""
-    datum = msgspec.to_builtins(record, builtin_types=(datetime, bytes))
-    try:
-        validate(reader.to_avro(datum) if reader.to_avro else datum, reader.current.schema)
-    except ValidationError as invalid:
-        fields = sorted({str(problem.field) for problem in invalid.errors})
-        return f"does not fit the schema {reader.current.name} at {', '.join(fields)}"
-    except ValueError as invalid:
-        return f"does not fit the schema {reader.current.name}: {invalid}"
-    return f"cannot be written as {reader.current.name} ({type(error).__name__})"
