@@ -165,7 +165,7 @@ def content_of(item: QuarantinedKci, judged: Judged) -> object:
     try:
         if not judged.skip_headers:
             raw = [(header.name.encode("latin-1"), header.value) for header in item.headers]
-            wire.check_headers(raw, max_headers=MAX_HEADERS)
+            wire.check_headers(wire.Fields(raw), max_headers=MAX_HEADERS)
         return wire.decode(item.body, max_depth=judged.max_depth)
     except wire.Refusal as refusal:
         raise StillNoKci(refusal.sentence) from refusal

@@ -17,6 +17,14 @@ KCIS = "kcis"
 QUARANTINE = "kci-quarantine"
 
 
+class Receipt(Record, frozen=True, kw_only=True):
+    """What is kept of the request that brought a KCI."""
+
+    request_id: str | None
+    conversation_id: str | None
+    received_at: datetime
+
+
 class Delivery(Record, frozen=True, kw_only=True):
     """
     One request that reached the webhook, as it came: `headers` are without credentials, `body` is cut when `truncated`.
@@ -30,8 +38,6 @@ class Delivery(Record, frozen=True, kw_only=True):
     truncated: bool
     headers: tuple[Header, ...]
     path: str
-    request_id: str | None
-    conversation_id: str | None
     received_at: datetime
 
 
@@ -44,9 +50,9 @@ class PublishKci:
         self._service = service
         self._version = version
 
-    async def publish(self, delivery: Delivery, content: object) -> Kci:
+    async def publish(self, receipt: Receipt, content: object) -> Kci:
         """
-        Publish the KCI that `content`, the delivery's decoded JSON, tells of.
+        Publish the KCI that `content`, a delivery's decoded JSON, tells of.
 
         Publishing one twice is harmless: readers drop repeats by its id.
 
@@ -61,9 +67,9 @@ class PublishKci:
         kci = Kci(
             entity=entity,
             update=update,
-            conversation_id=delivery.conversation_id,
-            request_id=delivery.request_id,
-            received_at=delivery.received_at,
+            conversation_id=receipt.conversation_id,
+            request_id=receipt.request_id,
+            received_at=receipt.received_at,
         )
         await self._outbox.publish([Outgoing(topic=KCIS, key=entity.key, value=kci)])
         return kci

@@ -21,7 +21,7 @@ from bridge.domain.dead_letters import (
 from bridge.domain.letters import Reading, Unread, telling
 from bridge.domain.record import Record
 from bridge.domain.replay import Home, Replay
-from bridge.flows.publish_kci import Delivery, PublishKci
+from bridge.flows.publish_kci import PublishKci, Receipt
 from bridge.ports import Clock, Codec, Outgoing, SchemaUnavailable, Undecodable, UnknownSchema
 
 T = TypeVar("T")
@@ -173,17 +173,12 @@ async def kci_of(item: QuarantinedKci, content: object) -> Outgoing:
 
     """
     published = _Kept()
-    delivery = Delivery(
-        delivery_id=item.quarantine_id,
-        body=item.body,
-        truncated=item.truncated,
-        headers=item.headers,
-        path=item.path,
+    receipt = Receipt(
         request_id=_text(item, REQUEST_ID),
         conversation_id=_text(item, CONVERSATION_ID),
         received_at=item.received_at,
     )
-    await PublishKci(published, service=item.service, version=item.version).publish(delivery, content)
+    await PublishKci(published, service=item.service, version=item.version).publish(receipt, content)
     return published.records[0]
 
 

@@ -4,6 +4,7 @@ import ipaddress
 import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from functools import lru_cache
 
 from starlette.types import Receive
 
@@ -27,16 +28,21 @@ async def read_body(receive: Receive, *, limit: int) -> tuple[bytes, bool]:
         Disconnected: the client went away.
 
     """
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Disconnected
-        body += message.get("body", b"")
-        if len(body) > limit:
-            return bytes(body[:limit]), True
-        if not message.get("more_body", False):
-            return bytes(body), False
+    body, is_last = await _piece(receive)
+    if not is_last:
+        gathered = bytearray(body)
+        while not is_last and len(gathered) <= limit:
+            piece, is_last = await _piece(receive)
+            gathered += piece
+        body = bytes(gathered)
+    return body[:limit], len(body) > limit
+
+
+async def _piece(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] != "http.request":
+        raise Disconnected
+    return message.get("body", b""), not message.get("more_body", False)
 
 
 class FailureLimit:
@@ -73,6 +79,7 @@ class FailureLimit:
             failures.popleft()
 
 
+@lru_cache(maxsize=MOST_ADDRESSES)
 def _network(address: str) -> str:
     try:
         parsed = ipaddress.ip_address(address)

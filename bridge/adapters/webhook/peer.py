@@ -20,7 +20,7 @@ def client_address(scope: Scope, trusted: Networks) -> str:
     """The address that failed authentications are counted for: the right-most one that is no trusted proxy's."""
     client = scope.get("client")
     told: str = client[0] if client else "unknown"
-    if not _is_trusted(_read(told), trusted):
+    if not trusted or not _is_trusted(_read(told), trusted):
         return told
     for text in reversed(_forwarded(scope["headers"])):
         address = _read(text)

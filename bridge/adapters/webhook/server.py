@@ -7,10 +7,11 @@ read; and only then headers, media type, size, depth, JSON and the KCI itself ar
 for them is in the quarantine before the refusal is sent.
 """
 
-import asyncio
+import logging
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 from http import HTTPStatus
 from typing import Protocol
 
@@ -21,22 +22,27 @@ from bridge.adapters.webhook import wire
 from bridge.adapters.webhook.auth import Authenticator, Failure, KeysUnavailable, Unauthenticated
 from bridge.adapters.webhook.limits import Disconnected, FailureLimit, read_body
 from bridge.adapters.webhook.peer import Networks, client_address
-from bridge.adapters.webhook.wire import Answer, AnswerReason, ErrorCode, RawHeaders, Refusal
+from bridge.adapters.webhook.wire import Answer, AnswerReason, ErrorCode, Fields, Refusal
 from bridge.domain.correlation import ticket_of
 from bridge.domain.dead_letters import QuarantineReason
-from bridge.domain.entities import SERVICE_PROBLEM, SERVICE_TEST, Kci
+from bridge.domain.entities import SERVICE_PROBLEM, SERVICE_TEST, Entity, Kci
 from bridge.domain.reading import Unreadable
 from bridge.domain.record import Record
-from bridge.flows.publish_kci import Delivery, PublishKci
+from bridge.flows.publish_kci import Delivery, PublishKci, Receipt
 from bridge.ports import Clock, PublishFailed
+from bridge.waiting import within
 
 # An entity in the log is of one of these types or OTHER: a type is a text from outside.
 OTHER = "OTHER"
 NAMED_ENTITY_TYPES = frozenset((SERVICE_TEST, SERVICE_PROBLEM, "PROVIDE_ORDER", "MODIFY_ORDER", "CEASE_ORDER"))
 LONGEST_LOGGED_ID = 128
 DESCRIPTION_PATH = "/openapi.json"
+# 200, not 204: neither has a body here, but the gateway's own pages know only 200, 201 and 202 (contract 4.2).
+PUBLISHED = Answer(status=HTTPStatus.OK, reason=AnswerReason.PUBLISHED)
 
 log = structlog.get_logger(__name__)
+# Asked before a line is put together that is hardly ever written.
+_level = logging.getLogger(__name__)
 
 
 class WebhookLimits(Record, frozen=True, kw_only=True):
@@ -99,7 +105,7 @@ class Webhook:
         """Answer one request, whatever it is."""
         if scope["type"] != "http":
             raise RuntimeError("the webhook serves HTTP only; run it without lifespan and websockets")
-        request = _Request(scope, self._new_id(), client_address(scope, self._trusted_proxies))
+        request = _Request(scope, self._new_id, client_address(scope, self._trusted_proxies))
         answer = await self._answer(request, receive)
         if answer is not None:
             await _send(send, request, answer)
@@ -133,7 +139,8 @@ class Webhook:
             raise wire.unavailable(AnswerReason.OVERLOADED, sentence, retry_after=wire.RETRY_SOON_SECONDS)
         self._count(1)
         try:
-            return await self._settle(request, await self._read(request, receive))
+            await self._read(request, receive)
+            return await self._settle(request)
         finally:
             self._count(-1)
 
@@ -148,7 +155,7 @@ class Webhook:
                 headers=(("retry-after", str(wait)),),
             )
         try:
-            await self._authenticator.check(wire.header(request.headers, "authorization"))
+            await self._authenticator.check(request.fields.get(b"authorization"))
         except Unauthenticated as unauthenticated:
             self._failures.count(request.client)
             self._telemetry.authentication_failed(unauthenticated.failure)
@@ -166,35 +173,24 @@ class Webhook:
                 AnswerReason.KEYS_UNAVAILABLE, sentence, retry_after=wire.RETRY_LATER_SECONDS
             ) from error
 
-    async def _read(self, request: "_Request", receive: Receive) -> Delivery:
-        received_at = self._clock.now()
-        seconds = self._limits.read_timeout.total_seconds()
+    async def _read(self, request: "_Request", receive: Receive) -> None:
+        request.received_at = self._clock.now()
+        reading = read_body(receive, limit=self._limits.max_body_bytes)
         try:
-            async with asyncio.timeout(seconds):
-                body, truncated = await read_body(receive, limit=self._limits.max_body_bytes)
+            request.body, request.truncated = await within(self._limits.read_timeout, reading)
         except TimeoutError as error:
-            sentence = f"the body was not complete within {seconds:g} s"
+            sentence = f"the body was not complete within {self._limits.read_timeout.total_seconds():g} s"
             raise Refusal(HTTPStatus.REQUEST_TIMEOUT, AnswerReason.READ_TIMED_OUT, sentence) from error
-        request.is_read = not truncated
-        return Delivery(
-            delivery_id=request.id,
-            body=body,
-            truncated=truncated,
-            headers=wire.without_credentials(request.headers),
-            path=request.path,
-            request_id=request.request_id,
-            conversation_id=request.conversation_id,
-            received_at=received_at,
-        )
+        request.is_read = not request.truncated
 
-    async def _settle(self, request: "_Request", delivery: Delivery) -> Answer:
+    async def _settle(self, request: "_Request") -> Answer:
         """Publish, or keep in the quarantine and refuse; if Kafka takes neither, the gateway is asked to send again."""
         try:
             try:
-                kci = await self._publish(request, delivery)
+                kci = await self._publish(request)
             except Refusal as refusal:
                 if refusal.quarantine is not None:
-                    await self._publish_kci.quarantine(delivery, refusal.quarantine, refusal.sentence)
+                    await self._publish_kci.quarantine(request.delivery(), refusal.quarantine, refusal.sentence)
                 raise
         except PublishFailed as error:
             log.warning("a delivery could not be published", delivery=request.id, problem=str(error))
@@ -202,18 +198,17 @@ class Webhook:
             raise wire.unavailable(
                 AnswerReason.KAFKA_UNAVAILABLE, sentence, retry_after=wire.RETRY_LATER_SECONDS
             ) from error
-        request.entity_key = kci.entity.key if kci.entity.type in NAMED_ENTITY_TYPES else OTHER
-        # 200, not 204: neither has a body here, but the gateway's own pages know only 200, 201 and 202 (contract 4.2).
-        return Answer(status=HTTPStatus.OK, reason=AnswerReason.PUBLISHED)
+        request.entity = kci.entity
+        return PUBLISHED
 
-    async def _publish(self, request: "_Request", delivery: Delivery) -> Kci:
-        wire.check_headers(request.headers, max_headers=self._limits.max_headers)
-        if delivery.truncated:
+    async def _publish(self, request: "_Request") -> Kci:
+        wire.check_headers(request.fields, max_headers=self._limits.max_headers)
+        if request.truncated:
             sentence = f"the body is longer than {self._limits.max_body_bytes} bytes"
             raise wire.kept(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, QuarantineReason.TOO_LARGE, sentence)
-        content = wire.decode(delivery.body, max_depth=self._limits.max_depth)
+        content = wire.decode(request.body, max_depth=self._limits.max_depth)
         try:
-            return await self._publish_kci.publish(delivery, content)
+            return await self._publish_kci.publish(request.receipt(), content)
         except Unreadable as error:
             raise wire.kept(
                 HTTPStatus.UNPROCESSABLE_ENTITY, QuarantineReason.NOT_A_KCI, str(error), code=ErrorCode.INVALID_REQUEST
@@ -239,8 +234,11 @@ class Webhook:
         reason = AnswerReason.DISCONNECTED if answer is None else answer.reason
         self._telemetry.request_answered(status, reason, seconds)
         # What was published is told of again by whoever reads it; only what was refused is worth a line here.
-        tell = log.debug if reason is AnswerReason.PUBLISHED else log.info
-        tell(
+        level = logging.DEBUG if reason is AnswerReason.PUBLISHED else logging.INFO
+        if not _level.isEnabledFor(level):
+            return
+        log.log(
+            level,
             "request answered",
             request_id=_cut(request.request_id),
             conversation_id=_cut(request.conversation_id),
@@ -255,20 +253,53 @@ class Webhook:
 
 
 class _Request:
-    """One request: what its head tells, and what was found out about it for the log."""
+    """One request: what its head tells, what was read of it, and what was found out about it for the log."""
 
-    def __init__(self, scope: Scope, request_id: str, client: str) -> None:
-        self.id = request_id
+    # Set once the body is read.
+    received_at: datetime
+    body: bytes
+    truncated: bool
+    is_read = False
+    # Set once it is published, or refused.
+    entity: Entity | None = None
+    failure: Failure | None = None
+
+    def __init__(self, scope: Scope, new_id: Callable[[], str], client: str) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.headers: RawHeaders = list(scope["headers"])
+        self.fields = Fields(list(scope["headers"]))
         self.client = client
-        self.request_id = wire.header(self.headers, wire.REQUEST_ID)
-        self.conversation_id = wire.header(self.headers, wire.CONVERSATION_ID)
+        self.request_id = self.fields.get(wire.REQUEST_ID)
+        self.conversation_id = self.fields.get(wire.CONVERSATION_ID)
         self.started = time.monotonic()
-        self.is_read = False
-        self.entity_key: str | None = None
-        self.failure: Failure | None = None
+        self._new_id = new_id
+
+    @cached_property
+    def id(self) -> str:
+        """Its name, which only a refusal and the log have a use for."""
+        return self._new_id()
+
+    @property
+    def entity_key(self) -> str | None:
+        """The key of the entity that it told of, as the log may show it."""
+        if self.entity is None:
+            return None
+        return self.entity.key if self.entity.type in NAMED_ENTITY_TYPES else OTHER
+
+    def receipt(self) -> Receipt:
+        """What stays of it in its KCI."""
+        return Receipt(request_id=self.request_id, conversation_id=self.conversation_id, received_at=self.received_at)
+
+    def delivery(self) -> Delivery:
+        """What stays of it in the quarantine."""
+        return Delivery(
+            delivery_id=self.id,
+            body=self.body,
+            truncated=self.truncated,
+            headers=wire.without_credentials(self.fields.raw),
+            path=self.path,
+            received_at=self.received_at,
+        )
 
 
 def _no_such_method(allowed: str) -> Refusal:
@@ -283,7 +314,7 @@ def _cut(identifier: str | None) -> str | None:
 async def _send(send: Send, request: _Request, answer: Answer) -> None:
     headers = [(name.encode(), value.encode()) for name, value in answer.headers]
     headers.append((b"content-length", str(len(answer.body)).encode()))
-    headers += [(name, value) for name, value in request.headers if name.decode("latin-1") in wire.REQUIRED_HEADERS]
+    headers += [field for field in request.fields.raw if field[0] in wire.REQUIRED_HEADERS]
     if not request.is_read:
         # What is left of the body is not worth waiting for.
         headers.append((b"connection", b"close"))

@@ -17,8 +17,8 @@ import msgspec
 from bridge.domain.dead_letters import Header, QuarantineReason
 from bridge.domain.record import Record
 
-REQUEST_ID = "x-request-id"
-CONVERSATION_ID = "x-conversation-id"
+REQUEST_ID = b"x-request-id"
+CONVERSATION_ID = b"x-conversation-id"
 REQUIRED_HEADERS = {REQUEST_ID: "X-Request-ID", CONVERSATION_ID: "X-Conversation-ID"}
 MEDIA_TYPE = "application/json"
 # Never kept, never published, never logged.
@@ -29,6 +29,20 @@ RETRY_LATER_SECONDS = 10
 
 # Raw header fields as ASGI gives them: lower-case names, in their order, repeats kept.
 RawHeaders = list[tuple[bytes, bytes]]
+
+
+class Fields:
+    """The header fields of a request by their lower-case names; of repeated ones, the first counts."""
+
+    def __init__(self, raw: RawHeaders) -> None:
+        """Keep all of them in `raw`, as they came."""
+        self.raw = raw
+        self._first = dict(reversed(raw))
+
+    def get(self, name: bytes) -> str | None:
+        """Return a field, or None if there is none or it is empty."""
+        value = self._first.get(name)
+        return None if value is None else value.decode("latin-1").strip() or None
 
 
 class ErrorCode(StrEnum):
@@ -139,19 +153,13 @@ def refuse_bytes(status: HTTPStatus, sentence: str) -> tuple[str, bytes]:
     return MEDIA_TYPE, error_body(str(uuid4()), ErrorCode.MALFORMED_REQUEST, f"{status.phrase}: {sentence}")
 
 
-def header(headers: RawHeaders, name: str) -> str | None:
-    """Return the first field of this lower-case name, or None if there is none or it is empty."""
-    wanted = name.encode()
-    return next((value.decode("latin-1").strip() or None for key, value in headers if key == wanted), None)
-
-
 def without_credentials(headers: RawHeaders) -> tuple[Header, ...]:
     """Return the fields as they may be kept."""
     named = ((name.decode("latin-1"), value) for name, value in headers)
     return tuple(Header(name=name, value=value) for name, value in named if name not in CREDENTIALS)
 
 
-def check_headers(headers: RawHeaders, *, max_headers: int) -> None:
+def check_headers(fields: Fields, *, max_headers: int) -> None:
     """
     Check what a KCI's request must have before its body is looked at (contract 1.0, 4.3).
 
@@ -159,18 +167,18 @@ def check_headers(headers: RawHeaders, *, max_headers: int) -> None:
         Refusal: 431, 400 or 415.
 
     """
-    if len(headers) > max_headers:
-        sentence = f"the request has {len(headers)} headers; at most {max_headers} are accepted"
+    if len(fields.raw) > max_headers:
+        sentence = f"the request has {len(fields.raw)} headers; at most {max_headers} are accepted"
         raise kept(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, QuarantineReason.TOO_LARGE, sentence)
-    missing = [shown for name, shown in REQUIRED_HEADERS.items() if header(headers, name) is None]
+    missing = [shown for name, shown in REQUIRED_HEADERS.items() if fields.get(name) is None]
     if missing:
         sentence = f"required header missing or empty: {', '.join(missing)}"
         raise kept(HTTPStatus.BAD_REQUEST, QuarantineReason.MISSING_HEADERS, sentence)
-    media_type = (header(headers, "content-type") or "").partition(";")[0].strip().lower()
+    media_type = (fields.get(b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != MEDIA_TYPE:
         sentence = f"header Content-Type: only {MEDIA_TYPE} is accepted"
         raise kept(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, QuarantineReason.WRONG_MEDIA_TYPE, sentence)
-    if (header(headers, "content-encoding") or "identity").lower() != "identity":
+    if (fields.get(b"content-encoding") or "identity").lower() != "identity":
         sentence = "header Content-Encoding: only an uncompressed body is accepted"
         raise kept(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, QuarantineReason.WRONG_MEDIA_TYPE, sentence)
 
@@ -183,7 +191,8 @@ def decode(body: bytes, *, max_depth: int) -> object:
         Refusal: 400.
 
     """
-    if depth(body) > max_depth:
+    # As many brackets as that may be within strings or beside each other; only more of them are worth a closer look.
+    if body.count(b"[") + body.count(b"{") > max_depth and depth(body) > max_depth:
         sentence = f"the body is nested deeper than {max_depth} levels"
         raise kept(HTTPStatus.BAD_REQUEST, QuarantineReason.TOO_DEEP, sentence)
     try:

@@ -3,7 +3,7 @@ import pytest
 from bridge.domain.dead_letters import Header, QuarantinedKci, QuarantineReason
 from bridge.domain.entities import Kci
 from bridge.domain.reading import Unreadable
-from bridge.flows.publish_kci import Delivery, PublishKci
+from bridge.flows.publish_kci import Delivery, PublishKci, Receipt
 from bridge.ports import PublishFailed
 from tests.webhook_doubles import NOON, RecordingOutbox, a_kci, as_body
 
@@ -15,10 +15,11 @@ def a_delivery(body: bytes = b"{}") -> Delivery:
         truncated=False,
         headers=(Header(name="x-request-id", value=b"r"),),
         path="/kcis",
-        request_id="r",
-        conversation_id="c",
         received_at=NOON,
     )
+
+
+RECEIPT = Receipt(request_id="r", conversation_id="c", received_at=NOON)
 
 
 def a_flow(outbox: RecordingOutbox) -> PublishKci:
@@ -28,7 +29,7 @@ def a_flow(outbox: RecordingOutbox) -> PublishKci:
 async def test_a_kci_is_published_under_its_entitys_key_with_the_request_that_brought_it() -> None:
     outbox = RecordingOutbox()
 
-    kci = await a_flow(outbox).publish(a_delivery(), a_kci())
+    kci = await a_flow(outbox).publish(RECEIPT, a_kci())
 
     (record,) = outbox.records
     assert (record.topic, record.key) == ("kcis", "SERVICE_PROBLEM:4711")
@@ -45,7 +46,7 @@ async def test_a_kci_is_published_under_its_entitys_key_with_the_request_that_br
 async def test_every_entity_type_passes(entity_type: str) -> None:
     outbox = RecordingOutbox()
 
-    await a_flow(outbox).publish(a_delivery(), a_kci(entityType=entity_type))
+    await a_flow(outbox).publish(RECEIPT, a_kci(entityType=entity_type))
 
     assert outbox.records[0].key == f"{entity_type}:4711"
 
@@ -54,7 +55,7 @@ async def test_values_that_nobody_knows_are_kept() -> None:
     outbox = RecordingOutbox()
     content = a_kci(updateType="BRAND_NEW", colour="blue", information={"type": "NEVER_SEEN", "mood": 7})
 
-    await a_flow(outbox).publish(a_delivery(), content)
+    await a_flow(outbox).publish(RECEIPT, content)
 
     update = outbox.kcis[0].update
     assert update.update_type == "BRAND_NEW"
@@ -84,7 +85,7 @@ async def test_what_is_no_kci_is_refused_and_not_published(content: object) -> N
     outbox = RecordingOutbox()
 
     with pytest.raises(Unreadable):
-        await a_flow(outbox).publish(a_delivery(), content)
+        await a_flow(outbox).publish(RECEIPT, content)
 
     assert outbox.records == []
 
@@ -116,6 +117,6 @@ async def test_a_failure_of_kafka_is_not_hidden() -> None:
     outbox.away = True
 
     with pytest.raises(PublishFailed):
-        await a_flow(outbox).publish(a_delivery(), a_kci())
+        await a_flow(outbox).publish(RECEIPT, a_kci())
     with pytest.raises(PublishFailed):
         await a_flow(outbox).quarantine(a_delivery(), QuarantineReason.NOT_JSON, "x")
