@@ -1,8 +1,6 @@
 """
-Waiting that costs nothing when there is nothing to wait for.
-
-A time-out is a timer and some objects, dearer than much of the work that it bounds, and most of what is bounded so is
-ready at once.
+Waiting with a time-out, where the time-out would cost more than what it bounds: `asyncio.timeout` is a timer and some
+objects each time.
 """
 
 import asyncio
@@ -13,6 +11,55 @@ from types import coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+class Patience:
+    """
+    Waits for futures until a time that each of them has; one timer serves all that are waited for at once.
+
+    A future that takes longer is cancelled, so it has to be one of which nobody else waits for the result.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is waited for yet."""
+        self._until: dict[asyncio.Future[Any], float] = {}
+        self._late: set[asyncio.Future[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def wait(self, future: "asyncio.Future[T]", *, until: float) -> T:
+        """
+        The future's result; `until` is a time of the event loop's clock.
+
+        Raises:
+            TimeoutError: it took longer.
+
+        """
+        self._until[future] = until
+        if self._timer is None or until < self._timer.when():
+            self._set_timer(until)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future in self._late:
+                raise TimeoutError from None
+            raise
+        finally:
+            del self._until[future]
+            self._late.discard(future)
+
+    def _set_timer(self, until: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(until, self._look)
+
+    def _look(self) -> None:
+        """Cancel what is late, and come again when the next one would be."""
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        self._late |= {future for future, until in self._until.items() if until <= now and future.cancel()}
+        pending = [until for future, until in self._until.items() if not future.done()]
+        if pending:
+            self._set_timer(min(pending))
 
 
 async def within(time: timedelta, work: Coroutine[Any, None, T]) -> T:

@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from bridge.ports import Codec, Outgoing, PublishFailed
+from bridge.waiting import Patience, within
 
 # How often the cluster is asked for its metadata, so that readiness is known without traffic.
 PROBE_SECONDS = 5.0
@@ -31,6 +32,9 @@ REPLACE_AFTER_SECONDS = 30.0
 # aiokafka tries again and logs each time; ten lines a second (its 100 ms) say no more than three.
 RETRY_BACKOFF_MS = 300
 REQUEST_TIMEOUT_MS = 15_000
+# aiokafka's 16 KiB are full with sixteen KCIs, and it wakes all who wait for the next batch each time that one leaves.
+# Measured with 200 waiting for one partition: 151 us of CPU for a record, and 25 with this.
+MAX_BATCH_BYTES = 262_144
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +80,8 @@ class KafkaOutbox:
         self._codec = codec
         self._telemetry = telemetry
         self._client_id = client_id
-        self._timeout = publish_timeout.total_seconds()
+        self._timeout = publish_timeout
+        self._patience = Patience()
         self._max_record_bytes = max_record_bytes
         self._producer: AIOKafkaProducer | None = None
         self._problem: str | None = "not connected to Kafka yet"
@@ -99,7 +104,7 @@ class KafkaOutbox:
             self._retire(self._producer)
             self._producer = None
         if self._retiring:
-            _, late = await asyncio.wait(self._retiring, timeout=self._timeout)
+            _, late = await asyncio.wait(self._retiring, timeout=self._timeout.total_seconds())
             for task in late:
                 task.cancel()
             if late:
@@ -138,19 +143,11 @@ class KafkaOutbox:
         if producer is None:
             raise PublishFailed(f"no connection to Kafka: {self._problem}")
         try:
-            async with asyncio.timeout(self._timeout):
-                sent = []
-                for record, value in encoded:
-                    topic = self._physical(record.topic)
-                    headers = [(header.name, header.raw) for header in record.headers]
-                    future = await producer.send(topic, value=value, key=record.raw_key, headers=headers)
-                    future.add_done_callback(_seen)
-                    sent.append(future)
-                for future in sent:
-                    await asyncio.shield(future)
+            await self._send(producer, encoded)
         except TimeoutError as error:
             self._failing_since = self._failing_since or time.monotonic()
-            raise PublishFailed(f"Kafka did not confirm the record within {self._timeout:g} s") from error
+            seconds = self._timeout.total_seconds()
+            raise PublishFailed(f"Kafka did not confirm the record within {seconds:g} s") from error
         except MessageSizeTooLargeError as error:
             # As true the next time: like a record that does not fit its schema. If the broker said it, there is a gap.
             self._replace.set()
@@ -158,6 +155,23 @@ class KafkaOutbox:
         except KafkaError as error:
             self._replace.set()
             raise PublishFailed(f"Kafka refused the record: {type(error).__name__}") from error
+
+    async def _send(self, producer: AIOKafkaProducer, encoded: list[tuple[Outgoing, bytes | None]]) -> None:
+        until = asyncio.get_running_loop().time() + self._timeout.total_seconds()
+        sent: list[asyncio.Future[Any]] = []
+        try:
+            for record, value in encoded:
+                topic = self._physical(record.topic)
+                headers = [(header.name, header.raw) for header in record.headers]
+                # It has to wait only where the metadata are not known yet, or a batch is full.
+                sending = producer.send(topic, value=value, key=record.raw_key, headers=headers)
+                sent.append(await within(self._timeout, sending))
+            for future in sent:
+                await self._patience.wait(future, until=until)
+        except BaseException:
+            for future in sent:
+                future.add_done_callback(_seen)
+            raise
 
     async def _keep(self) -> None:
         """Connect, look whether a broker answers, and connect anew when the producer is of no more use; for ever."""
@@ -199,6 +213,7 @@ class KafkaOutbox:
             acks="all",
             enable_idempotence=True,
             max_request_size=self._max_record_bytes,
+            max_batch_size=MAX_BATCH_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=RETRY_BACKOFF_MS,
         )

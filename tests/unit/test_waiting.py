@@ -1,11 +1,11 @@
-"""What is bounded by `within` runs as under any time-out, and without one when it never waits."""
+"""What is waited for ends as under any time-out, and what never waits has none."""
 
 import asyncio
 from datetime import timedelta
 
 import pytest
 
-from bridge.waiting import within
+from bridge.waiting import Patience, within
 
 LONG, SHORT = timedelta(seconds=10), timedelta(milliseconds=20)
 
@@ -89,3 +89,42 @@ async def test_a_wait_that_fails_is_told_to_whoever_waited_for_it() -> None:
     await task
 
     assert seen == ["gone"]
+
+
+async def test_each_future_has_its_own_end() -> None:
+    loop, patience = asyncio.get_running_loop(), Patience()
+    futures: list[asyncio.Future[str]] = [loop.create_future() for _ in range(4)]
+    ends = (10.0, 0.02, 0.01, 0.03)
+    waits = [
+        asyncio.create_task(patience.wait(future, until=loop.time() + end))
+        for future, end in zip(futures, ends, strict=True)
+    ]
+    loop.call_later(0.08, futures[0].set_result, "done")
+
+    results = await asyncio.gather(*waits, return_exceptions=True)
+
+    assert results[0] == "done"
+    assert [type(result) for result in results[1:]] == [TimeoutError] * 3
+    assert all(future.cancelled() for future in futures[1:])
+
+
+async def test_a_wait_that_ended_in_time_leaves_the_next_one_its_whole_time() -> None:
+    loop, patience = asyncio.get_running_loop(), Patience()
+    for _ in range(3):
+        future: asyncio.Future[str] = loop.create_future()
+        loop.call_later(0.03, future.set_result, "done")
+        assert await patience.wait(future, until=loop.time() + 0.3) == "done"
+
+
+async def test_patience_passes_errors_and_cancellations_on() -> None:
+    loop, patience = asyncio.get_running_loop(), Patience()
+    failing: asyncio.Future[None] = loop.create_future()
+    loop.call_soon(failing.set_exception, LookupError("where"))
+    with pytest.raises(LookupError, match="where"):
+        await patience.wait(failing, until=loop.time() + 10)
+
+    task = asyncio.create_task(patience.wait(loop.create_future(), until=loop.time() + 10))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
