@@ -19,12 +19,12 @@ from typing import Any, TypeVar
 import typer
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
-from aiokafka.partitioner import murmur2
 from msgspec.structs import replace
 
 from bridge.adapters.clock import WallClock
 from bridge.adapters.kafka_connection import connection_options
 from bridge.adapters.kafka_reader import read_topic
+from bridge.adapters.streams.transactions import partition_of
 from bridge.domain.dead_letters import DeadLetter, DeadLetterDecision, QuarantinedKci
 from bridge.domain.letters import Reading
 from bridge.domain.record import Record
@@ -190,6 +190,6 @@ def _unless_shut_out(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -
 
 def _home(partitions: int, retention_days: int | None) -> Home:
     return Home(
-        partition_of=lambda key: int((murmur2(key) & 0x7FFFFFFF) % partitions),
+        partition_of=lambda key: partition_of(key, partitions),
         retention=None if retention_days is None else timedelta(days=retention_days),
     )

@@ -17,13 +17,12 @@ from typing import Any, cast
 
 import faust
 import structlog
-from aiokafka.partitioner import murmur2
 from faust.types.tuples import ConsumerMessage
 
 from bridge.adapters.streams.consumer import ReadCommittedConsumer, ReadCommittedTransport
 from bridge.adapters.streams.lanes import Delivery, Lanes, Wake, still_going
 from bridge.adapters.streams.table import FencedPartition, FencedTable
-from bridge.adapters.streams.transactions import Membership
+from bridge.adapters.streams.transactions import Membership, partition_of
 from bridge.domain.dead_letters import Header
 from bridge.ports import Arrived, TableLost
 from bridge.settings import KafkaSettings
@@ -172,7 +171,7 @@ class StreamService:
     @staticmethod
     def home(key: bytes, partitions: int) -> int:
         """The partition that Kafka's own clients put a key into."""
-        return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+        return partition_of(key, partitions)
 
     @property
     def lanes(self) -> Lanes:

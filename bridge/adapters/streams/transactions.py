@@ -12,6 +12,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import aiokafka.producer.sender
@@ -44,6 +45,12 @@ CONCURRENT_TRANSACTIONS = 51
 # UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT, NETWORK_EXCEPTION,
 # COORDINATOR_LOAD_IN_PROGRESS, NOT_ENOUGH_REPLICAS and the same after append.
 PASSING = NOT_COORDINATOR | {CONCURRENT_TRANSACTIONS, 3, 5, 6, 7, 13, 14, 19, 20}
+
+
+@lru_cache(maxsize=4096)
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition that Kafka's own clients put a key into; remembered, since the hash is worked out in Python."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,7 @@ class GroupProducer:
             if number is None:
                 if topic not in counts:
                     counts[topic] = await self._partitions_of(topic)
-                number = (murmur2(record.key or b"") & 0x7FFFFFFF) % counts[topic]
+                number = partition_of(record.key or b"", counts[topic])
             by_partition[topic, number].append(record)
         sent = []
         for (topic, number), several in by_partition.items():
