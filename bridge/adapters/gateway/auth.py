@@ -100,11 +100,10 @@ class TokenSource:
             NoToken: there is none, and the endpoint gave none.
 
         """
+        at_hand = self.at_hand()
+        if at_hand is not None:
+            return at_hand
         now = self._monotonic()
-        if self._token is not None and now < self._token.expires_at:
-            if now >= self._token.refresh_at and now >= self._paused_until:
-                self._fetch_task()
-            return self._token.value
         if self._failure is not None and now < self._paused_until and not self._under_way():
             raise NoToken(self._failure.why, retry_after_seconds=self._paused_until - now, alarm=self._failure.alarm)
         # Shielded: a caller whose time is over must not take the token away from the others.
@@ -117,6 +116,15 @@ class TokenSource:
                 cause=fetched.cause,
             ) from fetched.cause
         return fetched.value
+
+    def at_hand(self) -> str | None:
+        """The token that nobody has to wait for, if there is one; it is replaced in time."""
+        now = self._monotonic()
+        if self._token is None or now >= self._token.expires_at:
+            return None
+        if now >= self._token.refresh_at and now >= self._paused_until:
+            self._fetch_task()
+        return self._token.value
 
     def reject(self, value: str) -> None:
         """The gateway answered 401 to this token; the next caller gets another, unless somebody saw to that already."""

@@ -158,6 +158,9 @@ class _Call:
 
     async def _token(self, until: float) -> str:
         self._exchange = None
+        at_hand = self._tokens.at_hand()
+        if at_hand is not None:
+            return at_hand
         limit = asyncio.timeout_at(until)
         try:
             async with limit:

@@ -11,6 +11,8 @@ from bridge.adapters.gateway.errors import CAUGHT
 
 # The longest answer that is read. A problem with some hundred updates, each with its texts, is well below it.
 LONGEST_BODY_BYTES = 4 * 1024 * 1024
+# Made once: `json.loads` makes a decoder for each call that says what a constant is.
+_from_json = json.JSONDecoder(parse_constant=str).decode
 
 
 class Received:
@@ -27,7 +29,7 @@ class Received:
         if not self.body:
             return None
         try:
-            parsed: object = json.loads(self.body.decode("utf-8-sig", "replace"), parse_constant=str)
+            parsed: object = _from_json(self.body.decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError):
             return None
         return parsed

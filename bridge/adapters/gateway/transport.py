@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -91,16 +92,13 @@ class CarefulTransport(httpx.AsyncBaseTransport):
                 trust_env=False,
                 auto_decompress=False,
             )
-        timeout = request.extensions["timeout"]
         return await self._session.request(
             request.method,
             str(request.url),
             headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
             data=request.content or None,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(
-                sock_connect=timeout["connect"], sock_read=timeout["read"], connect=timeout["pool"]
-            ),
+            timeout=_timeouts(**request.extensions["timeout"]),
         )
 
 
@@ -136,6 +134,14 @@ class _Connector(aiohttp.TCPConnector):
         if progress is not None:
             progress.connected = True
         return connection
+
+
+@lru_cache(maxsize=8)
+def _timeouts(
+    *, connect: float | None, read: float | None, pool: float | None, **_: float | None
+) -> aiohttp.ClientTimeout:
+    """Httpx's time-outs in aiohttp's form; it knows none for writing alone."""
+    return aiohttp.ClientTimeout(sock_connect=connect, sock_read=read, connect=pool)
 
 
 def faithful(cause: Exception, *, connected: bool) -> httpx.HTTPError:

@@ -34,6 +34,9 @@ from bridge.domain.tickets import Address, AddressIdentifier, Characteristic, Co
 
 Told = tuple[Entity, tuple[Update, ...]]
 
+# Made once: `json.dumps` makes an encoder for each call that asks for another form than its own.
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -63,7 +66,7 @@ def request(command: Command) -> Asked:
         path = path.format(id=getattr(command, operation.identifier))
     content = None
     if operation.body:
-        content = json.dumps(_members(command), ensure_ascii=False, separators=(",", ":")).encode()
+        content = _as_json(_members(command)).encode()
     return Asked(method=operation.method, path=path, content=content)
 
 
