@@ -8,6 +8,7 @@ import aiokafka.producer.sender
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.consumer.fetcher import Fetcher as AiokafkaFetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.api import Request
@@ -90,6 +91,12 @@ def test_a_consumer_tells_as_which_member_it_was_assigned_its_partitions() -> No
     assert "self._rebalance_listener = consumer.RebalanceListener(self)" in inspect.getsource(
         driver.AIOKafkaConsumerThread.__post_init__
     )
+
+
+def test_a_consumer_that_stops_still_lets_out_what_it_cancels() -> None:
+    """When it does better, `stop_reading` can go."""
+    assert "x.cancel()\n            await x\n" in inspect.getsource(AiokafkaFetcher.close)
+    assert "await self._client.close()" in inspect.getsource(AIOKafkaConsumer.stop)
 
 
 def test_faust_gives_the_loop_over_records_to_its_consumer() -> None:

@@ -1,0 +1,60 @@
+"""How a partition's reader ends, whatever its consumer makes of that."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from bridge.adapters.streams.restore import stop_reading
+
+
+class Client:
+    """Counts how often it was closed."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class Consumer:
+    """Stops as aiokafka's does, with fetches that are under way."""
+
+    def __init__(self, *fetches: "asyncio.Task[None]", error: Exception | None = None) -> None:
+        self._client = Client()
+        self._fetches = fetches
+        self._error = error
+
+    async def stop(self) -> None:
+        for fetch in self._fetches:
+            fetch.cancel()
+            await fetch
+        if self._error is not None:
+            raise self._error
+        await self._client.close()
+
+    @property
+    def closed(self) -> int:
+        return self._client.closed
+
+
+async def test_a_fetch_that_was_cancelled_before_it_began_cancels_nobody_else() -> None:
+    consumer = Consumer(asyncio.create_task(asyncio.sleep(1)))
+
+    await stop_reading(cast("Any", consumer))
+
+    assert consumer.closed == 1
+
+
+async def test_a_consumer_without_fetches_is_stopped_once() -> None:
+    consumer = Consumer()
+
+    await stop_reading(cast("Any", consumer))
+
+    assert consumer.closed == 1
+
+
+async def test_an_error_of_the_stop_is_told() -> None:
+    with pytest.raises(OSError, match="gone"):
+        await stop_reading(cast("Any", Consumer(error=OSError("gone"))))
