@@ -62,6 +62,43 @@ class Patience:
             self._set_timer(min(pending))
 
 
+class Gathering:
+    """
+    Lets those who come at nearly the same time go on at the same time: once nobody has come for a while, and at the
+    latest so long after the first.
+    """
+
+    def __init__(self, *, pause: timedelta, longest: timedelta) -> None:
+        """Take the while, and how long the first waits at most; the former is how exactly both are kept."""
+        self._pause = pause.total_seconds()
+        self._longest = longest.total_seconds()
+        self._step = min(self._pause, self._longest)
+        self._waiting: list[asyncio.Future[None]] = []
+        self._latest = 0.0
+        self._until = 0.0
+
+    async def turn(self) -> None:
+        """Return when it is time to go on."""
+        loop = asyncio.get_running_loop()
+        self._latest = loop.time()
+        if not self._waiting:
+            self._until = self._latest + self._longest
+            loop.call_later(self._step, self._look)
+        mine: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(mine)
+        await mine
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() < min(self._latest + self._pause, self._until):
+            loop.call_later(self._step, self._look)
+            return
+        gathered, self._waiting = self._waiting, []
+        for each in gathered:
+            if not each.done():
+                each.set_result(None)
+
+
 async def within(time: timedelta, work: Coroutine[Any, None, T]) -> T:
     """
     What the work returns; only work that has to wait is given a timer.

@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.partitioner import murmur2
 
 from bridge.ports import Codec, Outgoing, PublishFailed
-from bridge.waiting import Patience, within
+from bridge.waiting import Gathering, Patience, within
 
 # How often the cluster is asked for its metadata, so that readiness is known without traffic.
 PROBE_SECONDS = 5.0
@@ -38,6 +38,10 @@ REQUEST_TIMEOUT_MS = 15_000
 # aiokafka's 16 KiB are full with sixteen KCIs, and it wakes all who wait for the next batch each time that one leaves.
 # Measured with 200 waiting for one partition: 151 us of CPU for a record, and 25 with this.
 MAX_BATCH_BYTES = 262_144
+# A request to Kafka costs what five records cost, however many are in it: those that come together go together. Without
+# this, what comes while one is under way goes with the next, which makes twice as many requests.
+PAUSE_TO_GATHER = timedelta(milliseconds=1)
+LONGEST_TO_GATHER = timedelta(milliseconds=5)
 MOST_REMEMBERED_KEYS = 16_384
 
 log = structlog.get_logger(__name__)
@@ -86,6 +90,7 @@ class KafkaOutbox:
         self._client_id = client_id
         self._timeout = publish_timeout
         self._patience = Patience()
+        self._gathering = Gathering(pause=PAUSE_TO_GATHER, longest=LONGEST_TO_GATHER)
         self._max_record_bytes = max_record_bytes
         self._producer: AIOKafkaProducer | None = None
         self._problem: str | None = "not connected to Kafka yet"
@@ -133,6 +138,7 @@ class KafkaOutbox:
         ]
         started = time.monotonic()
         try:
+            await self._gathering.turn()
             await self._confirm(encoded)
         except PublishFailed:
             for record, _ in encoded:

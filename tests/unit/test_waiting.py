@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.waiting import Patience, within
+from bridge.waiting import Gathering, Patience, within
 
 LONG, SHORT = timedelta(seconds=10), timedelta(milliseconds=20)
 
@@ -128,3 +128,35 @@ async def test_patience_passes_errors_and_cancellations_on() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_those_who_come_together_go_on_together() -> None:
+    gathering = Gathering(pause=timedelta(milliseconds=40), longest=timedelta(seconds=10))
+    gone: list[int] = []
+
+    async def come(number: int) -> None:
+        await gathering.turn()
+        gone.append(number)
+
+    tasks = []
+    for number in range(4):
+        tasks.append(asyncio.create_task(come(number)))
+        await asyncio.sleep(0.005)
+        assert gone == []
+    await asyncio.gather(*tasks)
+    assert gone == [0, 1, 2, 3]
+    await come(4)
+    assert gone[-1] == 4
+
+
+async def test_nobody_waits_for_ever_for_those_who_still_come() -> None:
+    gathering = Gathering(pause=timedelta(seconds=10), longest=timedelta(milliseconds=30))
+    first = asyncio.create_task(gathering.turn())
+    await asyncio.sleep(0.01)
+    second = asyncio.create_task(gathering.turn())
+    await asyncio.sleep(0)
+    second.cancel()
+
+    await asyncio.wait_for(first, 5)
+    with pytest.raises(asyncio.CancelledError):
+        await second
