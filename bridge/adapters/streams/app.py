@@ -17,7 +17,9 @@ from typing import Any, cast
 
 import faust
 import structlog
-from faust.types.tuples import ConsumerMessage
+from faust.types import ChannelT
+from faust.types.tuples import Message
+from mode.supervisors import CrashingSupervisor
 
 from bridge.adapters.streams.consumer import ReadCommittedConsumer, ReadCommittedTransport
 from bridge.adapters.streams.lanes import Delivery, Lanes, Wake, still_going
@@ -39,6 +41,8 @@ DRAIN_SHARE = 0.7
 POLL_SECONDS = 60.0
 # What a stop takes beyond the calls in flight: Faust leaves its group and ends its thread.
 STOP_SECONDS = 60.0
+# How many records are put into their lanes before others have a turn in the event loop.
+AT_ONCE = 100
 
 Handle = Callable[[Arrived, FencedPartition], Awaitable[None]]
 Woken = Callable[[str, FencedPartition], Awaitable[None]]
@@ -47,13 +51,19 @@ Opened = Callable[[list[FencedPartition]], Awaitable[None]]
 
 class BridgeApp(faust.App):
     """
-    A Faust app that reads committed records, hands them to `take`, and starts what belongs to it before anything of its
-    own.
+    A Faust app that reads committed records, and starts what belongs to it before anything of its own.
+
+    Its consumer sends what it fetches to `fetched`, a fetch at a time, whenever `wants_records` is set.
     """
 
     before: Callable[[], Awaitable[None]]
-    take: Callable[[ConsumerMessage], Awaitable[None]]
+    fetched: ChannelT[list[Message]]
     membership: Membership
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """As Faust's."""
+        super().__init__(*args, **options)
+        self.wants_records = asyncio.Event()
 
     async def on_first_start(self) -> None:
         """Start the lanes and the service's own parts; what fails here ends the process with its reason."""
@@ -129,6 +139,7 @@ class StreamService:
             # worker counts.
             # There is no Faust table, so no standby exists.
             table_standby_replicas=1,
+            agent_supervisor=CrashingSupervisor,
             stream_wait_empty=True,
             broker_max_poll_interval=TEN_YEARS,
             broker_session_timeout=session_timeout_seconds,
@@ -140,10 +151,11 @@ class StreamService:
             env_prefix="BRIDGE_UNUSED_FAUST_",
         )
         self.app.before = self._start
-        self.app.take = self._take
         self.app.on_partitions_assigned.connect(self._assigned, weak=False)  # type: ignore[arg-type]  # Faust calls it with the app first, as its documentation says
         self.app.on_partitions_revoked.connect(self._revoked, weak=False)  # type: ignore[arg-type]  # Faust calls it with the app first, as its documentation says
         self.app.on_before_shutdown.connect(self._stopping, weak=False)  # type: ignore[arg-type]  # Faust calls it with the app first, as its documentation says
+        self.app.fetched = self.app.channel()
+        self.app.agent(self.app.fetched, name=f"{group}-inputs")(self._run)
 
     def connect(
         self,
@@ -235,10 +247,21 @@ class StreamService:
             await start()
         self.app.topics.add(self.app.topic(*self._topics, key_type=bytes, value_type=bytes))
 
-    async def _take(self, message: ConsumerMessage) -> None:
-        await self.lanes.submit(self._delivery(message))
+    async def _run(self, stream: Any) -> None:
+        """Put each record into its lane, and wait there while the lanes have no room."""
+        self.app.wants_records.set()
+        async for fetched in stream:
+            for number, message in enumerate(fetched, 1):
+                message.incref()
+                await self.lanes.submit(self._delivery(message))
+                if not message.acked:
+                    # Only now: one that never found room would be waited for at a rebalance.
+                    self.app.consumer.track_message(message)
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            self.app.wants_records.set()
 
-    def _delivery(self, message: ConsumerMessage) -> Delivery:
+    def _delivery(self, message: Message) -> Delivery:
         def forget() -> None:
             # Faust stops waiting for it and never commits it.
             message.acked = True
@@ -297,6 +320,8 @@ class StreamService:
     async def _assigned(self, _app: Any, assigned: Iterable[Any], **_: Any) -> None:
         membership = self.app.membership
         self.lanes.begin(membership.generation)
+        # What was fetched for the last generation and has no reader yet, Faust throws away.
+        self.app.wants_records.set()
         self._opening = True
         try:
             partitions = await self._table.open({partition.partition for partition in assigned}, membership)

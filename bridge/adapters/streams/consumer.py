@@ -1,22 +1,20 @@
 """
-Faust's consumer as the bridge needs it: it reads committed records and hands them to the lanes, says as which member
-of the group it was assigned its partitions, goes back to where the group is, and commits what the lanes acknowledged
+Faust's consumer as the bridge needs it: it reads committed records and sends them to the agent, says as which member of
+the group it was assigned its partitions, goes back to where the group is, and commits what the lanes acknowledged
 (docs/adr/0001).
 """
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.tuples import Message
 
 from bridge.adapters.streams.transactions import Membership
-
-# How many records are handed over before others have a turn in the event loop.
-AT_ONCE = 100
 
 
 class ReadCommittedThread(driver.AIOKafkaConsumerThread):
@@ -36,7 +34,7 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
         return committed
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Look whether records are asked for; Faust would also miss its streams, which the bridge has none of."""
+        """Look whether records are asked for; Faust would also miss a stream for each topic, and the bridge has one."""
         self.verify_recovery_event_path(now, tp)
 
 
@@ -84,38 +82,34 @@ class ReadCommittedConsumer(driver.Consumer):
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """
-        Hand each record to the lanes, and wait there while they have no room.
+        Send records to the agent, a fetch at a time, when it wants some.
 
-        Faust's own loop makes four tasks for a record and takes it through a conductor, an event, a queue, a stream and
-        an agent. That was a tenth of what a call costs the dispatcher, and a second of sleep whenever the queue was
-        full.
+        Faust's own loop makes four tasks for a record, takes each through a conductor, an event, a queue and a stream,
+        and sleeps for a second whenever the queue was full.
         """
         app: Any = self.app
-        taken = 0
         try:
             while not (self.should_stop or fetcher.should_stop):
+                await app.wants_records.wait()
                 await asyncio.sleep(0)
-                async for tp, message in self.getmany(timeout=1.0):
-                    expected = self._read_offset[tp]
-                    if expected is not None and message.offset < expected:
-                        continue
-                    # Not after the wait for room: by then it may be another generation's, which begins further back.
-                    self._read_offset[tp] = message.offset
-                    await app.flow_control.acquire()
-                    message.incref()
-                    await app.take(message)
-                    if not message.acked:
-                        # Only now: one that never found room would be waited for at a rebalance.
-                        self.track_message(message)
-                    taken += 1
-                    if taken % AT_ONCE == 0:
-                        await asyncio.sleep(0)
+                fetched = [message async for message in self._unread()]
+                if fetched:
+                    app.wants_records.clear()
+                    await app.fetched.send(value=fetched)
         except asyncio.CancelledError:
             if not app.should_stop:
                 raise
         except self.consumer_stopped_errors:
             if not app.should_stop:
                 raise
+
+    async def _unread(self) -> AsyncIterator[Message]:
+        """What comes next, without what was read before: a fetch may begin further back than the last one ended."""
+        async for tp, message in self.getmany(timeout=1.0):
+            last = self._read_offset[tp]
+            if last is None or message.offset >= last:
+                self._read_offset[tp] = message.offset
+                yield message
 
     def _new_consumer_thread(self) -> ReadCommittedThread:
         return ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)

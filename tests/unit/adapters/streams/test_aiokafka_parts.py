@@ -1,10 +1,12 @@
 # ruff: noqa: SLF001  # that these private parts are where the bridge looks for them is what is asserted
 """The private parts of aiokafka and Faust that the bridge uses, as they are in the pinned versions."""
 
+import asyncio
 import inspect
 from importlib.metadata import version
 
 import aiokafka.producer.sender
+import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
@@ -108,6 +110,23 @@ def test_faust_gives_the_loop_over_records_to_its_consumer() -> None:
     assert "self._unacked_messages.add(message)" in inspect.getsource(Consumer.track_message)
     assert "self.verify_event_path(now, tp)" in inspect.getsource(Consumer.verify_all_partitions_active)
     assert callable(driver.AIOKafkaConsumerThread.verify_recovery_event_path)
+
+
+async def test_faust_throws_away_what_a_channel_holds_when_the_flow_resumes_and_lets_nothing_in_before() -> None:
+    """Of what was fetched for one generation nothing is left in the next but what waited at the door."""
+    app = faust.App("parts", broker="kafka://nowhere", store="memory://")
+    channel = app.channel()
+    reader = aiter(channel)
+    app.flow_control.resume()
+    await channel.send(value="old")
+    app.flow_control.suspend()
+    waiting = asyncio.create_task(channel.send(value="at the door"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    app.flow_control.resume()
+    await waiting
+    event = await anext(reader)
+    assert event.value == "at the door"
 
 
 def test_the_group_protocol_is_the_classic_one_and_gives_everything_up_at_a_rebalance() -> None:

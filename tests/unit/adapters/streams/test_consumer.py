@@ -1,4 +1,4 @@
-"""How records get from Faust's consumer into the lanes."""
+"""How records get from Faust's consumer to the agent."""
 
 import asyncio
 from collections import defaultdict
@@ -18,103 +18,83 @@ def a_message(offset: int) -> ConsumerMessage:
     return ConsumerMessage("fault-tickets", 0, offset, 0.0, 0, [], b"TT-1", b"", None, tp=PARTITION, generation_id=1)
 
 
-class Switch:
-    """Faust's flow control, which is on."""
-
-    async def acquire(self) -> None:
-        """Wait for nothing."""
-
-
 class App:
-    """Takes records as the lanes do, as long as there is room."""
+    """Takes what is fetched as the agent does: one fetch at a time, when it wants one."""
 
     should_stop = False
-    flow_control = Switch()
 
     def __init__(self) -> None:
-        self.room = asyncio.Semaphore(1000)
-        self.taken: list[int] = []
-        self.abandons = False
+        self.wants_records = asyncio.Event()
+        self.wants_records.set()
+        self.fetched = self
+        self.taken: list[list[int]] = []
 
-    async def take(self, message: ConsumerMessage) -> None:
-        await self.room.acquire()
-        self.taken.append(message.offset)
-        message.acked = self.abandons
+    async def send(self, *, value: list[ConsumerMessage]) -> None:
+        self.taken.append([message.offset for message in value])
 
 
 class Source:
-    """What Faust's consumer gives its loop: some records, and then the end."""
+    """What Faust's consumer gives its loop: some fetches, and then the end."""
 
     consumer_stopped_errors = (ConnectionAbortedError,)
+    _unread = ReadCommittedConsumer._unread  # noqa: SLF001  # the part under test
 
-    def __init__(self, *offsets: int) -> None:
+    def __init__(self, *fetches: list[int]) -> None:
         self.app = App()
         self._read_offset: defaultdict[TP, int | None] = defaultdict(lambda: None)
-        self.tracked: list[int] = []
-        self._offsets = offsets
-        self.should_stop = False
+        self._fetches = list(fetches)
+        self.should_stop = not fetches
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109  # Faust's signature
-        for offset in self._offsets:
+        for offset in self._fetches.pop(0):
             yield PARTITION, a_message(offset)
-        self.should_stop = True
-
-    def track_message(self, message: ConsumerMessage) -> None:
-        self.tracked.append(message.offset)
+        self.should_stop = not self._fetches
 
     async def drain(self) -> None:
         await ReadCommittedConsumer._drain_messages(cast("Any", self), self)  # noqa: SLF001  # what Faust calls
 
+    def seek(self, offset: int) -> None:
+        """What Faust does when a new assignment begins."""
+        self._read_offset[PARTITION] = offset
 
-async def test_records_are_handed_over_in_order_and_counted_as_unsettled() -> None:
-    source = Source(*range(250))
+
+async def test_records_are_handed_over_a_fetch_at_a_time_when_they_are_wanted() -> None:
+    source = Source([0, 1, 2], [3, 4])
+    draining = asyncio.create_task(source.drain())
+    await asyncio.sleep(0.01)
+
+    assert source.app.taken == [[0, 1, 2]]
+
+    source.app.wants_records.set()
+    await draining
+    assert source.app.taken == [[0, 1, 2], [3, 4]]
+
+
+async def test_a_fetch_without_records_wakes_nobody_and_is_asked_for_again() -> None:
+    source = Source([], [7])
 
     await source.drain()
 
-    assert source.app.taken == source.tracked == list(range(250))
+    assert source.app.taken == [[7]]
 
 
 async def test_what_was_read_before_is_not_handed_over_again() -> None:
-    source = Source(3, 4, 5, 4, 5, 6)
+    source = Source([3, 4, 5, 4, 5, 6])
 
     await source.drain()
 
-    assert source.app.taken == [3, 4, 5, 5, 6]
+    assert source.app.taken == [[3, 4, 5, 5, 6]]
 
 
-async def test_a_record_without_room_waits_and_nobody_waits_for_it() -> None:
-    source = Source(0, 1)
-    source.app.room = asyncio.Semaphore(1)
+async def test_a_new_assignment_is_read_from_where_it_begins() -> None:
+    source = Source([7], [2, 3])
     draining = asyncio.create_task(source.drain())
     await asyncio.sleep(0.01)
-
-    assert (source.app.taken, source.tracked) == ([0], [0])
-
-    source.app.room.release()
-    await draining
-    assert source.app.taken == [0, 1]
-
-
-async def test_a_rebalance_that_ends_while_a_record_waits_for_room_is_read_from_where_it_begins() -> None:
-    source = Source(7)
-    source.app.room = asyncio.Semaphore(0)
-    draining = asyncio.create_task(source.drain())
-    await asyncio.sleep(0.01)
-
-    source._read_offset[PARTITION] = 2  # noqa: SLF001  # what Faust does when it seeks
-    source.app.room.release()
+    source.seek(2)
+    source.app.wants_records.set()
     await draining
 
-    assert source._read_offset[PARTITION] == 2  # noqa: SLF001  # as above
-
-
-async def test_an_abandoned_record_is_not_waited_for() -> None:
-    source = Source(0)
-    source.app.abandons = True
-
-    await source.drain()
-
-    assert source.tracked == []
+    assert source.app.taken == [[7], [2, 3]]
 
 
 @pytest.mark.parametrize("stopping", [True, False])
@@ -124,7 +104,7 @@ async def test_a_consumer_that_was_closed_is_an_error_unless_the_app_stops(*, st
             raise ConnectionAbortedError
             yield
 
-    source = Closed()
+    source = Closed([])
     source.app.should_stop = stopping
     if stopping:
         await source.drain()
