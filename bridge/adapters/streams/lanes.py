@@ -300,7 +300,9 @@ class Timers:
         self._earliest[partition, key] = when
         self._count += 1
         heapq.heappush(self._due, (when, self._count, Wake(key, partition, self._generation)))
-        self._changed.set()
+        if self._due[0][1] == self._count:
+            # Only what is due before anything else shortens the pause; most wakes are days away.
+            self._changed.set()
 
     async def run(self) -> None:
         """Fire wakes as they come due."""

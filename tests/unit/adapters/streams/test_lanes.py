@@ -259,6 +259,20 @@ async def test_wakes_of_an_earlier_assignment_never_come(lanes: Lanes, source: S
     assert gate.finished == ["wake b"]
 
 
+async def test_a_wake_comes_in_time_though_another_that_is_due_later_was_asked_for_first(
+    lanes: Lanes, gate: Gate
+) -> None:
+    lanes.begin(1)
+    lanes.timers.wake("late", 0, datetime.now(UTC) + timedelta(days=1))
+    await asyncio.sleep(0.05)
+    lanes.timers.wake("later", 0, datetime.now(UTC) + timedelta(days=2))
+    lanes.timers.wake("soon", 0, datetime.now(UTC) + timedelta(milliseconds=20))
+    gate.let_go("wake soon")
+
+    async with asyncio.timeout(0.9):
+        await gate.has_finished("wake soon")
+
+
 async def test_a_wake_before_the_records_flow_waits_until_they_do(lanes: Lanes, source: Source, gate: Gate) -> None:
     lanes.begin(2)
     lanes.timers.wake("a", 0, datetime.now(UTC))
