@@ -74,6 +74,12 @@ class LagWatch:
             except (KafkaError, OSError, TimeoutError) as error:
                 # A broker that is away is told of by others.
                 log.debug("lag not known", error=repr(error))
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # Nobody asked this watch to end: aiokafka 0.14 lets out the cancellation of a fetch when it stops.
+                log.debug("lag not known: a fetch was cancelled")
             except Exception:
                 log.exception("lag not known")
             await asyncio.sleep(self._look_seconds)
@@ -94,8 +100,10 @@ class LagWatch:
                     self._tell(await self._look(admin, consumer))
                 await asyncio.sleep(self._look_seconds)
         finally:
-            await consumer.stop()
-            await admin.close()
+            try:
+                await consumer.stop()
+            finally:
+                await admin.close()
 
     async def _look(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> list[Behind]:
         committed = await admin.list_consumer_group_offsets(self._group)
