@@ -10,12 +10,14 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from bridge.adapters import logging
@@ -31,9 +33,11 @@ from bridge.domain.journey.draft import Context
 from bridge.domain.journey.events import event_arrived
 from bridge.domain.journey.state import TicketState, view
 from bridge.domain.outcomes import GatewayOutcome
-from bridge.ports import Kept
+from bridge.ports import Kept, Outgoing
 from bridge.services.loop import new_loop
 from bridge.settings import GatewayProfile, GatewaySettings, LogSettings
+from tests import webhook_doubles
+from tests.bench import deliveries
 from tests.bench.commands import Numbered
 from tests.bench.figures import median
 from tests.bench.plan import Bench, Json, Planned
@@ -42,6 +46,7 @@ from tests.bench.seed import PARTITIONS, POLICY, open_journey, table_spec
 from tests.group_member import member_of
 from tests.integration.topic_watch import CODEC
 
+WIDE = replace(webhook_doubles.LIMITS, max_body_bytes=65_536)
 ROUNDS = 7
 ROUND_SECONDS = 0.05
 TOGETHER = 100
@@ -94,8 +99,46 @@ def pure_costs() -> dict[str, Cost]:
         "encode table value": lambda: spec.to_bytes(kept),
         "decode table value": lambda: spec.from_bytes(value),
         "decode event": lambda: _finish(CODEC.decode("fault-tickets", encoded)),
+        "take a KCI without network": Delivered().take,
     }
     return {name: cost_of(step) for name, step in steps.items()} | _gateway_costs()
+
+
+class Delivered:
+    """A KCI on its way through the webhook, from its head to the bytes that Kafka would get."""
+
+    def __init__(self) -> None:
+        webhook = webhook_doubles.Bench(outbox=_EncodingOutbox(), limits=WIDE)
+        self._app = webhook.app
+        head, _, self._body = deliveries.request(1, 1000, 1).partition(b"\r\n\r\n")
+        fields = [line.split(b": ", 1) for line in head.split(b"\r\n")[1:]]
+        headers = [(name.lower(), value) for name, value in fields]
+        self._scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/kcis",
+            "headers": headers,
+            "client": ("127.0.0.1", 1),
+        }
+
+    def take(self) -> None:
+        """Begin to end, since nothing on the way waits."""
+        _finish(self._app(self._scope, self._receive, self._send))
+
+    async def _receive(self) -> dict[str, object]:
+        return {"type": "http.request", "body": self._body, "more_body": False}
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        assert message.get("status", 200) == 200
+
+
+class _EncodingOutbox(webhook_doubles.RecordingOutbox):
+    """Encodes, and keeps nothing."""
+
+    async def publish(self, records: Iterable[Outgoing]) -> None:
+        for record in records:
+            assert record.value is not None
+            CODEC.encode(record.topic, record.value)
 
 
 def _gateway_costs() -> dict[str, Cost]:

@@ -267,7 +267,10 @@ def _micro(runs: Runs) -> Iterable[str]:
     if not made:
         return
     yield "## micro\n"
-    yield "CPU of one step of an amendment, in microseconds and in reference operations: `json.loads` of 1.2 kB.\n"
+    yield (
+        "CPU of one step of an amendment, or of a KCI, in microseconds and in reference operations: "
+        "`json.loads` of 1.2 kB.\n"
+    )
     yield "| step | µs | references |"
     yield "| --- | --- | --- |"
     for step in made[0]["steps"]:
