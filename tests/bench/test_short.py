@@ -25,8 +25,8 @@ from tests.bench.rig import BenchServices, stopped_afterwards
 from tests.bench.seed import PARTITIONS, TABLE, table_spec
 from tests.group_member import member_of
 
-# What each step of an amendment costs, and a KCI in the webhook, in reference operations; raise one only with its reason
-# in the commit.
+# What each step of an amendment costs, and a KCI in the webhook, in reference operations; raise one only with its
+# reason in the commit.
 BUDGETS = {
     "decide": 4.0,
     "encode outcome": 1.0,
