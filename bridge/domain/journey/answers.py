@@ -99,7 +99,10 @@ def accepted(draft: Draft, taken: Taken, word: Word) -> None:
 
 
 def refused(draft: Draft, answer: Refused) -> None:
-    """The gateway will never take the head of the queue."""
+    """The gateway will never take the head of the queue, or has taken it before."""
+    if draft.live.queue[0].name is CommandName.ANSWER_RESOLUTION and draft.live.queue[0].doubts:
+        _repeat_refused(draft, answer)
+        return
     head = draft.drop_head()
     word = Word(
         verdict=Verdict.REFUSED,
@@ -111,6 +114,20 @@ def refused(draft: Draft, answer: Refused) -> None:
     )
     draft.tell_command(head, word)
     without(draft, head, End.REFUSED)
+
+
+def _repeat_refused(draft: Draft, answer: Refused) -> None:
+    """A resolution is answered once: what refuses the repeat may be the first send, and a GET has to confirm it."""
+    head = draft.live.queue[0]
+    draft.set_head(
+        state=CommandState.UNKNOWN,
+        request_id=head.doubts[-1],
+        not_before=draft.now + draft.policy.unknown_check_wait,
+        why=f"its repeat was refused with HTTP {answer.http_status}",
+        checks=0,
+        repeat_refused=True,
+        alarm=False,
+    )
 
 
 def without(draft: Draft, head: Planned, end: End) -> None:

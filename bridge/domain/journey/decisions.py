@@ -37,7 +37,13 @@ def decision_arrived(ticket: TicketState, decision: OperatorDecision, context: C
             without(draft, head, End.FAILED)
         case Choice.RETRY:
             retried = replace(
-                head, state=CommandState.NOT_SENT, doubts=(), trying_since=None, not_before=None, checks=0
+                head,
+                state=CommandState.NOT_SENT,
+                doubts=(),
+                trying_since=None,
+                not_before=None,
+                checks=0,
+                repeat_refused=False,
             )
             draft.drop_head()
             draft.change(queue=(replace(retried, why="an operator's retry"), *draft.live.queue))

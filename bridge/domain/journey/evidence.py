@@ -2,10 +2,11 @@
 Whether what a problem shows settles a command whose outcome is UNKNOWN: an amendment, a cancellation or an answer.
 
 That something was taken can be seen in any message, however old. That something was not taken, only a GET can tell
-that was made after it was sent.
+that was made some time after it was sent: the gateway shows a resolution in the problem's updates alone, and the update
+that follows an answer may be a while in coming.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bridge.domain.commands import AmendProblem, AnswerResolution, CancelProblem
 from bridge.domain.entities import Entity, Update
@@ -22,8 +23,13 @@ CHECKED = frozenset({CommandName.AMEND_PROBLEM, CommandName.CANCEL_PROBLEM, Comm
 CANCELLING = frozenset({"PENDING_CANCELLATION", "CANCELLED"})
 
 
-def look_for_evidence(draft: Draft, entity: Entity, updates: tuple[Update, ...] = (), *, fetched: bool = False) -> None:
-    """Settle the head if it is UNKNOWN and the followed problem shows what became of it."""
+def look_for_evidence(
+    draft: Draft, entity: Entity, updates: tuple[Update, ...] = (), *, asked_at: datetime | None = None
+) -> None:
+    """
+    Settle the head if it is UNKNOWN and the followed problem shows what became of it. `asked_at` is when the GET was
+    first sent that told of the problem; None: a message did.
+    """
     head = draft.live.head
     problem = draft.live.problem
     if head is None or head.state is not CommandState.UNKNOWN or problem is None or problem.id != entity.id:
@@ -31,7 +37,7 @@ def look_for_evidence(draft: Draft, entity: Entity, updates: tuple[Update, ...] 
     if isinstance(head.command, AmendProblem | CancelProblem):
         _look_for_request(draft, head, entity, updates)
     elif isinstance(head.command, AnswerResolution):
-        _look_for_answer(draft, head.command, entity, updates, fetched=fetched)
+        _look_for_answer(draft, head.command, entity, updates, asked_at)
 
 
 def checked(draft: Draft) -> None:
@@ -70,7 +76,7 @@ def _look_for_request(draft: Draft, head: Planned, entity: Entity, updates: tupl
 
 
 def _look_for_answer(
-    draft: Draft, command: AnswerResolution, entity: Entity, updates: tuple[Update, ...], *, fetched: bool
+    draft: Draft, command: AnswerResolution, entity: Entity, updates: tuple[Update, ...], asked_at: datetime | None
 ) -> None:
     holders: tuple[Entity | Update, ...] = (entity, *updates)
     told = [holder.resolution for holder in holders if holder.resolution is not None]
@@ -81,17 +87,28 @@ def _look_for_answer(
         text = f"Resolution {command.resolution_id} was settled otherwise before this answer arrived."
         word = Word(verdict=Verdict.FAILED, reason=Reason.GAVE_UP, message=text, basis=Basis.EVIDENCE, entity=entity)
         draft.tell_command(draft.drop_head(), word)
-    elif fetched and statuses == {"PENDING"} and entity.status == "RESOLVED":
+    elif statuses == {"PENDING"} and entity.status == "RESOLVED" and _is_late_enough(draft, asked_at):
         _still_pending(draft)
 
 
+def _is_late_enough(draft: Draft, asked_at: datetime | None) -> bool:
+    """Whether a GET was sent so long after the doubt arose that it would show an answer that was taken."""
+    since = draft.live.queue[0].unknown_since
+    return asked_at is not None and since is not None and asked_at >= since + draft.policy.unknown_check_wait
+
+
 def _still_pending(draft: Draft) -> None:
-    """The GET shows that the answer was not taken, so it may be sent again."""
+    """
+    The GET does not show the answer, so it is sent again: were it taken all the same, the gateway refuses the repeat,
+    and nothing has happened twice. Then it is for a GET that shows it, or a person.
+    """
     head = draft.live.queue[0]
+    if head.repeat_refused:
+        return
     since = head.trying_since or draft.now
     if draft.now < since + draft.policy.retry_for:
         why = "the resolution still waits for its answer"
-        draft.set_head(state=CommandState.NOT_SENT, doubts=(), not_before=draft.now, why=why)
+        draft.set_head(state=CommandState.NOT_SENT, unknown_since=None, not_before=draft.now, why=why)
         return
     text = "The resolution still waits for its answer, and the time for trying is over."
     word = Word(verdict=Verdict.FAILED, reason=Reason.GAVE_UP, message=text, basis=Basis.EVIDENCE)

@@ -34,7 +34,7 @@ def fetched(draft: Draft, planned: Planned, answer: Answer) -> None:
             draft.drop_fetch(planned.command)
             draft.observe(Source.GET, planned.request_id or planned.command_id, answer)
             if answer.entity.type == SERVICE_PROBLEM:
-                _problem_fetched(draft, answer)
+                _problem_fetched(draft, planned, answer)
             else:
                 test_seen(draft, answer.entity, fetched=True)
         case Refused():
@@ -44,7 +44,7 @@ def fetched(draft: Draft, planned: Planned, answer: Answer) -> None:
             _again(draft, planned, answer)
 
 
-def _problem_fetched(draft: Draft, taken: Taken) -> None:
+def _problem_fetched(draft: Draft, planned: Planned, taken: Taken) -> None:
     entity, problem = taken.entity, draft.live.problem
     owner = entity.external_identifier
     named_only = problem is not None and problem.id == entity.id and problem.status is None
@@ -54,7 +54,7 @@ def _problem_fetched(draft: Draft, taken: Taken) -> None:
         if owner == draft.ticket.ticket_id:
             problem_appeared(draft, entity)
         return
-    look_for_evidence(draft, entity, taken.updates, fetched=True)
+    look_for_evidence(draft, entity, taken.updates, asked_at=planned.trying_since)
     checked(draft)
     remember_requests(draft, entity.id, request_keys(entity, taken.updates))
     problem_seen(draft, entity, error_code=_error_code(taken), fetched=True)

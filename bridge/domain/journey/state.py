@@ -25,7 +25,7 @@ class Planned(Record, frozen=True, kw_only=True):
     send, and `doubts` are those of the sends that may have been taken. `trying_since` is when the command came to the
     front of the queue, `unknown_since` when its fate first was not known. `known_requests` are the amendments and
     cancellations that the problem had before: one that is not among them is evidence. `alone` marks a test that no
-    fault asked for.
+    fault asked for, `repeat_refused` a command of which the gateway took no repeat after a doubt.
     """
 
     command_id: str
@@ -42,6 +42,7 @@ class Planned(Record, frozen=True, kw_only=True):
     told_unknown: bool = False
     checks: int = 0
     alone: bool = False
+    repeat_refused: bool = False
     alarm: bool = False
     known_requests: tuple[str, ...] = ()
 

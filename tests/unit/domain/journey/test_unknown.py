@@ -412,6 +412,53 @@ def test_an_amendment_that_turns_up_is_no_evidence_for_a_cancellation() -> None:
     assert ticket.told_of("the event") == [(CANCEL, UNKNOWN, Reason.NO_ANSWER)]
 
 
+PENDING = a_problem(status="RESOLVED", resolution=a_resolution("PENDING"))
+
+
+def test_a_get_right_after_an_answer_does_not_show_that_it_was_not_taken() -> None:
+    """The gateway shows a resolution in the updates alone, and the one that follows the answer was not made yet."""
+    ticket = doubtful(ANSWER)
+    ticket.silence_of(a_problem())
+    sent = ticket.calls_and_gets(taken(PENDING, http_status=200))
+
+    assert isinstance(sent.command, FetchProblem)
+    assert ticket.due is None
+    assert ticket.told_of("the event") == [(ANSWER, UNKNOWN, Reason.NO_ANSWER)]
+
+
+def test_an_answer_whose_repeat_is_refused_was_taken_if_a_message_shows_it() -> None:
+    ticket = after_get(doubtful(ANSWER), PENDING)
+    doubt = ticket.journey.queue[0].doubts
+    ticket.calls_and_gets(refused(422, "INVALID_REQUEST"))
+
+    assert ticket.told_of("the event") == [(ANSWER, UNKNOWN, Reason.NO_ANSWER)]
+
+    ticket.hears(a_problem(status="IN_PROGRESS", resolution=a_resolution("REJECTED")))
+    assert ticket.told_of("the event") == [(ANSWER, UNKNOWN, Reason.NO_ANSWER), (ANSWER, ACCEPTED, Reason.FOUND)]
+    assert (ticket.last.request_id,) == doubt
+
+
+def test_an_answer_whose_repeat_is_refused_is_not_sent_a_third_time_and_a_person_is_asked() -> None:
+    ticket = after_get(doubtful(ANSWER, a_policy(unknown_checks=2)), PENDING)
+    ticket.calls_and_gets(refused(422, "INVALID_REQUEST"))
+    for _ in range(2):
+        assert ticket.attention is None
+        after_get(ticket, PENDING)
+
+    assert ticket.attention == "RESOLVE_UNKNOWN"
+    assert sum(isinstance(call, AnswerResolution) for call in ticket.calls) == 2
+
+
+def test_an_answer_that_a_person_has_sent_again_and_that_is_refused_is_refused() -> None:
+    ticket = after_get(doubtful(ANSWER, a_policy(unknown_checks=1)), PENDING)
+    ticket.calls_and_gets(refused(422, "INVALID_REQUEST"))
+    after_get(ticket, PENDING)
+    ticket.decides(Choice.RETRY)
+    ticket.calls_and_gets(refused(422, "INVALID_REQUEST"))
+
+    assert ticket.told[-1] == (ANSWER, Verdict.REFUSED, Reason.REFUSED_BY_GATEWAY)
+
+
 def test_an_answer_whose_resolution_a_get_shows_pending_is_sent_again() -> None:
     ticket = after_get(doubtful(ANSWER), a_problem(status="RESOLVED", resolution=a_resolution("PENDING")))
 
