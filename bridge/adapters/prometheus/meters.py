@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from typing import Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bridge.adapters.prometheus.definitions import Definition
 from bridge.adapters.prometheus.labels import MOST_SUPPLIERS, OTHER, Known, Label
-from bridge.adapters.prometheus.plain import Counter, Counters, Histogram, Histograms
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 
@@ -44,12 +43,9 @@ class Capped:
 class Series(Generic[M]):
     """The series of one metric by the values of its labels; one that was asked for is found by one look-up."""
 
-    def __init__(self, make: Callable[..., M], admit: tuple[Callable[[str], str], ...]) -> None:
-        """
-        `make` gives the series of the labels' values; `admit` has a function for each label, which gives the value that
-        is shown.
-        """
-        self._make: Callable[..., M] = make
+    def __init__(self, metric: M, admit: tuple[Callable[[str], str], ...]) -> None:
+        """`admit` has a function for each label, which gives the value that is shown."""
+        self._metric: M = metric
         self._admit = admit
         self._found: dict[tuple[str, ...], M] = {}
 
@@ -59,7 +55,7 @@ class Series(Generic[M]):
 
     def _find(self, values: tuple[str, ...]) -> M:
         shown = tuple(admit(value) for admit, value in zip(self._admit, values, strict=True))
-        found: M = self._make(*shown)
+        found: M = self._metric.labels(*shown) if shown else self._metric
         if shown == values:
             self._found[values] = found
         return found
@@ -102,21 +98,22 @@ class Meters:
 
     def counter(self, definition: Definition, *, initial: Iterable[tuple[str, ...]] | None = None) -> Series[Counter]:
         """Make a counter; `initial` are the series that are there from the start, where not all can come."""
-        counters = Counters(definition)
-        self.registry.register(counters)
-        return self._series(definition, counters.series, initial)
+        # prometheus_client puts the ending of a counter's name to it by itself.
+        names = [label.name for label in definition.labels]
+        counter = Counter(definition.name.removesuffix("_total"), definition.meaning, names, registry=self.registry)
+        return self._series(definition, counter, initial)
 
     def gauge(self, definition: Definition, *, initial: Iterable[tuple[str, ...]] | None = None) -> Series[Gauge]:
         """Make a gauge; `initial` as for a counter."""
         names = [label.name for label in definition.labels]
         gauge = Gauge(definition.name, definition.meaning, names, registry=self.registry)
-        return self._series(definition, gauge.labels if names else lambda: gauge, initial)
+        return self._series(definition, gauge, initial)
 
     def histogram(self, definition: Definition) -> Series[Histogram]:
         """Make a histogram."""
-        histograms = Histograms(definition)
-        self.registry.register(histograms)
-        return self._series(definition, histograms.series)
+        names = [label.name for label in definition.labels]
+        made = Histogram(definition.name, definition.meaning, names, buckets=definition.buckets, registry=self.registry)
+        return self._series(definition, made)
 
     def worked_out(self, definition: Definition, look: Callable[[], Iterable[Sample]]) -> None:
         """Make a gauge whose series are worked out at each scrape."""
@@ -149,10 +146,8 @@ class Meters:
             return label.values
         return () if label.values is Known.SUPPLIERS else self._sets[label.values]
 
-    def _series(
-        self, definition: Definition, make: Callable[..., M], initial: Iterable[tuple[str, ...]] | None = None
-    ) -> Series[M]:
-        series = Series(make, self._admitters(definition))
+    def _series(self, definition: Definition, metric: M, initial: Iterable[tuple[str, ...]] | None = None) -> Series[M]:
+        series = Series(metric, self._admitters(definition))
         for values in product(*map(self.values, definition.labels)) if initial is None else initial:
             series(*values)
         return series
