@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,7 +48,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test the marker of its folder; a folder without one is an error, so that no test is left out unseen."""
+    """
+    Give each test the marker of its folder. A folder without one is an error, and so are two tests with one id, of
+    which pytest-xdist runs one: no test is left out unseen.
+    """
+    for node_id, times in Counter(item.nodeid for item in items).items():
+        if times > 1:
+            raise pytest.UsageError(f"{node_id}: {times} tests have this id; give their parameters different ones")
     for item in items:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder not in MARKER_BY_FOLDER:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import httpx
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
@@ -37,28 +38,38 @@ class EncodingOutbox(RecordingOutbox):
 
 BENCH = Bench(failures_per_minute=10**6, outbox=EncodingOutbox())
 
-schema = schemathesis.openapi.from_asgi("/openapi.json", BENCH.app)
+SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", BENCH.app)
 
 
-@schema.parametrize()
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_requests_made_from_the_description_keep_the_invariants(case: "schemathesis.Case[Any]") -> None:
-    case.headers["Authorization"] = BASIC
-    BENCH.outbox.records.clear()
+# A parameter of pytest's own for each path: the tests that schemathesis makes share one id, and of two with one id
+# pytest-xdist runs one.
+@pytest.mark.parametrize("path", ["/kcis", "/kcis/kcis"])
+def test_requests_made_from_the_description_keep_the_invariants(path: str) -> None:
+    @given(case=SCHEMA[path]["POST"].as_strategy())
+    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    def deliver_case(case: "schemathesis.Case[Any]") -> None:
+        case.headers["Authorization"] = BASIC
+        BENCH.outbox.records.clear()
 
-    answer = case.call()
+        answer = case.call()
 
-    case.validate_response(
-        answer,
-        checks=[
-            not_a_server_error,
-            checks.status_code_conformance,
-            checks.content_type_conformance,
-            checks.response_schema_conformance,
-            checks.response_headers_conformance,
-        ],
-    )
-    check_accounted_for(BENCH, answer.status_code)
+        case.validate_response(
+            answer,
+            checks=[
+                not_a_server_error,
+                checks.status_code_conformance,
+                checks.content_type_conformance,
+                checks.response_schema_conformance,
+                checks.response_headers_conformance,
+            ],
+        )
+        check_accounted_for(BENCH, answer.status_code)
+
+    deliver_case()
+
+
+def test_the_description_has_no_other_path() -> None:
+    assert list(SCHEMA) == ["/kcis", "/kcis/kcis"]
 
 
 def check_accounted_for(bench: Bench, status: int) -> None:
