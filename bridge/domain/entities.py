@@ -12,6 +12,14 @@ from bridge.domain.record import Record
 
 SERVICE_PROBLEM = "SERVICE_PROBLEM"
 SERVICE_TEST = "SERVICE_TEST"
+# All that the contract's pages name (contract 2.12); any other text may come as a type.
+NAMED_ENTITY_TYPES = frozenset((SERVICE_TEST, SERVICE_PROBLEM, "PROVIDE_ORDER", "MODIFY_ORDER", "CEASE_ORDER"))
+UNNAMED = "OTHER"
+
+
+def shown_key(key: str) -> str:
+    """The key of an entity as logs and spans may show it: what has a type that nobody named may hold anything."""
+    return key if key.partition(":")[0] in NAMED_ENTITY_TYPES else UNNAMED
 
 
 class TestResult(Record, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from bridge.domain.entities import SERVICE_PROBLEM, Kci, Observation
+from bridge.domain.entities import SERVICE_PROBLEM, Kci, Observation, shown_key
 from bridge.domain.policy import TrackingPolicy
 from bridge.domain.record import Record
 from bridge.domain.statuses import StatusTransition
@@ -54,7 +54,7 @@ class TrackStatus:
 
     async def arrived(self, arrived: Arrived, table: Table) -> None:
         """Settle one record of a source topic."""
-        bind_contextvars(entity_key=table_key(arrived.key))
+        bind_contextvars(entity_key=shown_key(table_key(arrived.key)))
         if not await self._intake.take(arrived, table, self._decide):
             key = table_key(arrived.key)
             kept = table.get(key)
@@ -63,7 +63,7 @@ class TrackStatus:
 
     async def woken(self, key: str, table: Table) -> None:
         """Ask for an entity that has been silent too long, or forget one that ended long ago."""
-        bind_contextvars(entity_key=key)
+        bind_contextvars(entity_key=shown_key(key))
         try:
             await self._wake(key, table)
         except TableLost:

@@ -2,13 +2,13 @@
 What is told of people goes through the whole bridge, the hard way too, and is found where it belongs and nowhere else.
 
 Every text about a person is a marker that occurs nowhere else. What is searched: all logs at level DEBUG, all metrics,
-every answer about health, every refusal of the webhook, what commands print, all keys and headers, and every topic that
-topics.yaml does not mark.
+every span of every trace, every answer about health, every refusal of the webhook, what commands print, all keys and
+headers, and every topic that topics.yaml does not mark.
 """
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,12 +21,14 @@ from bridge.adapters.avro import to_json
 from bridge.cli import app
 from bridge.domain.dead_letters import DeadLetter, QuarantinedKci
 from bridge.domain.tickets import Address, Characteristic, Contact, FaultReported
+from bridge.sandbox.ports import free_port as find_free_port
 from bridge.topics import data_directory, load_topics
 from tests.builders import HAS_WORKED, a_report, an_amendment, an_answer, an_event
 from tests.integration.bridge_under_test import BridgeUnderTest, Ticket
 from tests.integration.conftest import RunningBridge
 from tests.integration.running_services import MANAGED
 from tests.integration.topic_watch import CODEC
+from tests.otlp_sink import OtlpSink, Seen
 from tests.webhook_doubles import a_kci, as_body
 
 TOPICS = load_topics(data_directory() / "topics.yaml")
@@ -81,15 +83,25 @@ class Told:
 
     outside: dict[str, str] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
+    spans: list[Seen] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
-def bridge(running_bridge: RunningBridge) -> BridgeUnderTest:
-    return running_bridge("personal", settings=SETTINGS, simulator={"SIMULATOR_KCI_DELAY": "0.8"})
+def sink() -> Iterator[OtlpSink]:
+    """What takes the spans."""
+    opened = OtlpSink(find_free_port())
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")
-def told(bridge: BridgeUnderTest) -> Told:
+def bridge(running_bridge: RunningBridge, sink: OtlpSink) -> BridgeUnderTest:
+    tracing = {"BRIDGE_TRACING_ENDPOINT": sink.url}
+    return running_bridge("personal", settings=SETTINGS | tracing, simulator={"SIMULATOR_KCI_DELAY": "0.8"})
+
+
+@pytest.fixture(scope="module")
+def told(bridge: BridgeUnderTest, sink: OtlpSink) -> Told:
     """Everything that people may go through, and what was seen outside of the topics meanwhile."""
     seen = Told()
     a_ticket_with_everything(bridge, seen)
@@ -106,6 +118,9 @@ def told(bridge: BridgeUnderTest) -> Told:
     for service in MANAGED:
         bridge.terminate(service)
         seen.outside[f"log of {service}"] = bridge.children[service].program.log.read_text(errors="replace")
+    seen.spans = sink.spans()
+    # As they came: texts are UTF-8 in them.
+    seen.outside["spans"] = b"".join(sink.bodies).decode(errors="replace")
     return seen
 
 
@@ -267,6 +282,8 @@ def test_nothing_personal_is_seen_outside_of_the_topics(told: Told) -> None:
     assert '"level": "debug"' in told.outside["log of dispatcher"]
     for service in MANAGED:
         assert "bridge_build_info" in told.outside[f"{service} /metrics"]
+    assert {span.service for span in told.spans} == set(MANAGED)
+    assert told.tickets["everything"].id in told.outside["spans"]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bridge.domain.dead_letters import DeadLetter, QuarantinedKci
-from bridge.domain.entities import Kci, Observation
+from bridge.domain.entities import Kci, Observation, shown_key
 from bridge.domain.journeys import JourneyStatus
 from bridge.domain.outcomes import GatewayOutcome
 from bridge.domain.record import Record
@@ -38,21 +38,21 @@ def _told(record: Record) -> Attributes:  # noqa: C901, PLR0911  # a row for eac
         case Observation():
             return {
                 TICKET: record.ticket_id,
-                ENTITY: record.entity.key,
+                ENTITY: shown_key(record.entity.key),
                 CONVERSATION: record.conversation_id,
                 "bridge.source": record.source.value,
             }
         case StatusTransition():
             return {
                 TICKET: record.ticket_id,
-                ENTITY: f"{record.entity_type}:{record.entity_id}",
+                ENTITY: shown_key(f"{record.entity_type}:{record.entity_id}"),
                 "bridge.from_status": record.from_status,
                 "bridge.to_status": record.to_status,
                 "bridge.move": record.move.value,
                 "bridge.cause": f"{record.cause.source}:{record.cause.id}",
             }
         case EntityStatus():
-            return {TICKET: record.ticket_id, ENTITY: record.entity.key, "bridge.status": record.status}
+            return {TICKET: record.ticket_id, ENTITY: shown_key(record.entity.key), "bridge.status": record.status}
         case ActionRequired():
             return {TICKET: record.ticket_id, "bridge.action": record.action, "bridge.action_state": record.state.value}
         case JourneySignal():
@@ -61,7 +61,11 @@ def _told(record: Record) -> Attributes:  # noqa: C901, PLR0911  # a row for eac
             end = None if record.end is None else record.end.value
             return {TICKET: record.ticket_id, "bridge.phase": record.phase.value, "bridge.end": end}
         case Kci():
-            return {ENTITY: record.entity.key, CONVERSATION: record.conversation_id, "bridge.kci_id": record.update.id}
+            return {
+                ENTITY: shown_key(record.entity.key),
+                CONVERSATION: record.conversation_id,
+                "bridge.kci_id": record.update.id,
+            }
         case DeadLetter():
             return {"bridge.dead_letter_id": record.dead_letter_id, "bridge.reason": record.reason.value}
         case QuarantinedKci():

@@ -32,6 +32,7 @@ from bridge.domain.answers import Answer, Taken
 from bridge.domain.commands import Command, name_of
 from bridge.domain.correlation import ticket_of
 from bridge.domain.dead_letters import DeadLetter, Header
+from bridge.domain.entities import shown_key
 from bridge.flows.intake import table_key
 from bridge.ports import Arrived, Asgi, Gateway, Handle, Kept, Outbox, Outgoing, TablePartition, Woken
 
@@ -68,6 +69,8 @@ class OpenTelemetryTracing:
         async def traced(arrived: Arrived, table: TablePartition[T]) -> None:
             kept = table.get(table_key(arrived.key))
             key = (arrived.key or b"").decode("utf-8", "replace")
+            if arrived.topic in BY_ENTITY:
+                key = shown_key(key)
             parent, linked = _joined(arrived, kept_trace(kept.trace if kept is not None else None))
             span = self._tracer.start_span(
                 f"process {arrived.topic}",
@@ -173,13 +176,16 @@ class OpenTelemetryTracing:
             if record.value is None:
                 carrying.append(record)
                 continue
+            told = attributes_of(record.value)
+            # The key of a dead letter is that of a record which nobody could read.
+            key = None if isinstance(record.value, DeadLetter) else told.get(ENTITY, record.key)
             span = self._tracer.start_span(
                 f"send {record.topic}",
                 kind=SpanKind.PRODUCER,
                 attributes={
                     **self._messaging("send", record.topic),
-                    "messaging.kafka.message.key": record.key,
-                    **attributes_of(record.value),
+                    **({} if key is None else {"messaging.kafka.message.key": key}),
+                    **told,
                 },
             )
             spans.append(span)

@@ -25,16 +25,13 @@ from bridge.adapters.webhook.peer import Networks, client_address
 from bridge.adapters.webhook.wire import Answer, AnswerReason, ErrorCode, Fields, Refusal
 from bridge.domain.correlation import ticket_of
 from bridge.domain.dead_letters import QuarantineReason
-from bridge.domain.entities import SERVICE_PROBLEM, SERVICE_TEST, Entity, Kci
+from bridge.domain.entities import Entity, Kci, shown_key
 from bridge.domain.reading import Unreadable
 from bridge.domain.record import Record
 from bridge.flows.publish_kci import Delivery, PublishKci, Receipt
 from bridge.ports import Clock, PublishFailed
 from bridge.waiting import within
 
-# An entity in the log is of one of these types or OTHER: a type is a text from outside.
-OTHER = "OTHER"
-NAMED_ENTITY_TYPES = frozenset((SERVICE_TEST, SERVICE_PROBLEM, "PROVIDE_ORDER", "MODIFY_ORDER", "CEASE_ORDER"))
 LONGEST_LOGGED_ID = 128
 DESCRIPTION_PATH = "/openapi.json"
 # 200, not 204: neither has a body here, but the gateway's own pages know only 200, 201 and 202 (contract 4.2).
@@ -282,9 +279,7 @@ class _Request:
     @property
     def entity_key(self) -> str | None:
         """The key of the entity that it told of, as the log may show it."""
-        if self.entity is None:
-            return None
-        return self.entity.key if self.entity.type in NAMED_ENTITY_TYPES else OTHER
+        return None if self.entity is None else shown_key(self.entity.key)
 
     def receipt(self) -> Receipt:
         """What stays of it in its KCI."""
