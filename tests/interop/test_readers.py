@@ -34,6 +34,7 @@ from tests.schema_examples import EXAMPLES, Example, the_schemas, the_topics
 SERDE = Path(__file__).with_name("serde-jars.lock")
 PREFIX = "readers."
 READ_SECONDS = 60
+REGISTRY_SECONDS = 10
 # One example of each record that others read.
 READ = ("FaultTicketEvent", "GatewayOutcome", "JourneyStatus", "ActionRequired", "Kci", "EntityStatus")
 WRITTEN = [example for example in EXAMPLES if str(example) in READ]
@@ -106,7 +107,8 @@ def confluents(written: Written, example: Example) -> Any:
         message = consumer.poll(READ_SECONDS)
         assert message is not None
         assert message.error() is None
-        with SchemaRegistryClient({"url": written.registry.url}) as registry:
+        # It asks again after a time-out; without one it once waited for ever for an answer of a busy registry.
+        with SchemaRegistryClient({"url": written.registry.url, "timeout": REGISTRY_SECONDS}) as registry:
             deserialize = AvroDeserializer(registry)
             return deserialize(message.value(), SerializationContext(written.topic(example), MessageField.VALUE))
     finally:
