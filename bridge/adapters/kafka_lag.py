@@ -16,6 +16,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from bridge.kafka_clients import stop_reading
+
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 15.0
@@ -74,12 +76,6 @@ class LagWatch:
             except (KafkaError, OSError, TimeoutError) as error:
                 # A broker that is away is told of by others.
                 log.debug("lag not known", error=repr(error))
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
-                # Nobody asked this watch to end: aiokafka 0.14 lets out the cancellation of a fetch when it stops.
-                log.debug("lag not known: a fetch was cancelled")
             except Exception:
                 log.exception("lag not known")
             await asyncio.sleep(self._look_seconds)
@@ -101,7 +97,7 @@ class LagWatch:
                 await asyncio.sleep(self._look_seconds)
         finally:
             try:
-                await consumer.stop()
+                await stop_reading(consumer)
             finally:
                 await admin.close()
 

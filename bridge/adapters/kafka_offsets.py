@@ -11,6 +11,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from bridge.kafka_clients import stop_reading
+
 PRECISION = timedelta(seconds=5)
 
 
@@ -76,7 +78,7 @@ async def open_offsets(connection: Mapping[str, Any]) -> AsyncIterator[Offsets]:
         await consumer.start()
         yield Offsets(consumer)
     finally:
-        await consumer.stop()
+        await stop_reading(consumer)
 
 
 def _milliseconds(at: datetime) -> int:

@@ -14,14 +14,13 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from aiokafka.partitioner import murmur2
 
+from bridge.kafka_clients import partition_of
 from bridge.ports import Codec, Outgoing, PublishFailed
 from bridge.waiting import Gathering, Patience, within
 
@@ -42,7 +41,6 @@ MAX_BATCH_BYTES = 262_144
 # this, what comes while one is under way goes with the next, which makes twice as many requests.
 PAUSE_TO_GATHER = timedelta(milliseconds=1)
 LONGEST_TO_GATHER = timedelta(milliseconds=5)
-MOST_REMEMBERED_KEYS = 16_384
 
 log = structlog.get_logger(__name__)
 
@@ -224,7 +222,7 @@ class KafkaOutbox:
             enable_idempotence=True,
             max_request_size=self._max_record_bytes,
             max_batch_size=MAX_BATCH_BYTES,
-            partitioner=partition_of,
+            partitioner=partition_for,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=RETRY_BACKOFF_MS,
         )
@@ -249,17 +247,11 @@ class KafkaOutbox:
         self._problem = problem
 
 
-def partition_of(key: bytes | None, all_partitions: list[int], available: list[int]) -> int:
+def partition_for(key: bytes | None, all_partitions: list[int], available: list[int]) -> int:
     """As aiokafka's own partitioner, which is Kafka's."""
     if key is None:
         return random.choice(available or all_partitions)  # noqa: S311 - which one does not matter
-    return all_partitions[_hash_of(key) % len(all_partitions)]
-
-
-@lru_cache(maxsize=MOST_REMEMBERED_KEYS)
-def _hash_of(key: bytes) -> int:
-    """Remembered, since it is worked out in Python, and an entity has many records: 4 us of the 21 of a record."""
-    return int(murmur2(key) & 0x7FFFFFFF)
+    return all_partitions[partition_of(key, len(all_partitions))]
 
 
 async def _answers(producer: AIOKafkaProducer) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bridge.domain.dead_letters import Header
+from bridge.kafka_clients import stop_reading
 from bridge.ports import Arrived
 
 
@@ -39,7 +40,7 @@ async def read_topic(
                     if record.offset < end:
                         yield _arrived(record, logical)
     finally:
-        await consumer.stop()
+        await stop_reading(consumer)
 
 
 def _arrived(record: Any, logical: str) -> Arrived:

@@ -24,12 +24,12 @@ from msgspec.structs import replace
 from bridge.adapters.clock import WallClock
 from bridge.adapters.kafka_connection import connection_options
 from bridge.adapters.kafka_reader import read_topic
-from bridge.adapters.streams.transactions import partition_of
 from bridge.domain.dead_letters import DeadLetter, DeadLetterDecision, QuarantinedKci
 from bridge.domain.letters import Reading
 from bridge.domain.record import Record
 from bridge.domain.replay import Home
 from bridge.flows.replay import ReplayLetters, ReplayStopped, Returning, read_letter
+from bridge.kafka_clients import partition_of
 from bridge.ports import Codec, Outgoing, Undecodable
 from bridge.services.codec import codec_for
 from bridge.settings import Settings, read

@@ -29,6 +29,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bridge.adapters.streams.table",
         "bridge.adapters.streams.transactions",
         "bridge.cli",
+        "bridge.kafka_clients",
         "bridge.sandbox",
     ),
     "cryptography": ("bridge.cli.certificates",),  # reads when one ends

@@ -24,8 +24,9 @@ from mode.supervisors import CrashingSupervisor
 from bridge.adapters.streams.consumer import ReadCommittedConsumer, ReadCommittedTransport
 from bridge.adapters.streams.lanes import Delivery, Lanes, Wake, still_going
 from bridge.adapters.streams.table import FencedPartition, FencedTable
-from bridge.adapters.streams.transactions import Membership, partition_of
+from bridge.adapters.streams.transactions import Membership
 from bridge.domain.dead_letters import Header
+from bridge.kafka_clients import partition_of
 from bridge.ports import Arrived, TableLost
 from bridge.settings import KafkaSettings
 

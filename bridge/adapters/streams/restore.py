@@ -5,7 +5,6 @@ Read committed, a consumer passes no transaction that is not decided. So whoever
 everything that was accepted in any generation before his (docs/adr/0002).
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from typing import Any
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from bridge.kafka_clients import stop_reading
 
 log = structlog.get_logger(__name__)
 
@@ -123,19 +124,6 @@ async def _end_open_transaction(
                 partition=partition.partition,
                 transactional_id=transactional_id,
             )
-
-
-async def stop_reading(consumer: AIOKafkaConsumer) -> None:
-    """
-    Close a consumer to its end. aiokafka 0.14 cancels its fetches when it stops, and lets out the CancelledError of one
-    that had not begun: a partition that was read in full would count as given up, and nobody would have asked for it.
-    """
-    stopping = asyncio.create_task(consumer.stop())
-    await asyncio.wait([stopping])
-    if stopping.cancelled():
-        await consumer._client.close()  # noqa: SLF001  # what stop() did not come to
-    else:
-        stopping.result()
 
 
 def owner_of(value: bytes | None) -> str:

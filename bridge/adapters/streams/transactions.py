@@ -12,7 +12,6 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import aiokafka.producer.sender
@@ -21,11 +20,11 @@ import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import ConnectionGroup, CoordinationType
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
-from aiokafka.partitioner import murmur2
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.transaction import AddOffsetsToTxnRequest, InitProducerIdRequest
 
 from bridge.adapters.streams.requests import DescribeTransactions, TxnOffsetCommit
+from bridge.kafka_clients import partition_of
 
 log = structlog.get_logger(__name__)
 
@@ -45,12 +44,6 @@ CONCURRENT_TRANSACTIONS = 51
 # UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT, NETWORK_EXCEPTION,
 # COORDINATOR_LOAD_IN_PROGRESS, NOT_ENOUGH_REPLICAS and the same after append.
 PASSING = NOT_COORDINATOR | {CONCURRENT_TRANSACTIONS, 3, 5, 6, 7, 13, 14, 19, 20}
-
-
-@lru_cache(maxsize=4096)
-def partition_of(key: bytes, partitions: int) -> int:
-    """The partition that Kafka's own clients put a key into; remembered, since the hash is worked out in Python."""
-    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from bridge.domain.record import Record
 from bridge.domain.tickets import FaultTicketEvent
 from bridge.flows.handle_ticket import FAULT_TICKETS, GATEWAY_OUTCOMES, JOURNEYS
 from bridge.flows.track_status import ACTIONS_REQUIRED, STATUSES, TRANSITIONS
+from bridge.kafka_clients import stop_reading
 from bridge.ports import Codec
 from bridge.settings import KafkaSettings
 from bridge.topics import Topics, physical_name
@@ -71,5 +72,5 @@ async def connect(settings: KafkaSettings, topics: Topics, codec: Codec) -> Asyn
         await consumer.seek_to_end()
         yield Wire(producer, consumer, codec, logical, physical_name(settings.topic_prefix, FAULT_TICKETS))
     finally:
-        await consumer.stop()
+        await stop_reading(consumer)
         await producer.stop()

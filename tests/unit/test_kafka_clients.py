@@ -1,11 +1,11 @@
-"""How a partition's reader ends, whatever its consumer makes of that."""
+"""How a reader ends, whatever its consumer makes of that."""
 
 import asyncio
 from typing import Any, cast
 
 import pytest
 
-from bridge.adapters.streams.restore import stop_reading
+from bridge.kafka_clients import stop_reading
 
 
 class Client:
