@@ -210,6 +210,12 @@ def _sent() -> Planned:
     return Planned(command_id="TT-1/1", command=command, event_id=None, request_id="request-1")
 
 
+async def dies_with_its_test_in_flight(dispatcher: Dispatcher) -> None:
+    dispatcher.table.faults += [Fault.NONE, Fault.CRASHED]
+    with pytest.raises(Crashed):
+        await dispatcher.event(a_report())
+
+
 def found(*, not_sent: int = 0, interrupted: int = 0, unknown: int = 0, done: int = 0) -> dict[Found, int]:
     return {Found.NOT_SENT: not_sent, Found.INTERRUPTED: interrupted, Found.UNKNOWN: unknown, Found.DONE: done}
 
@@ -217,9 +223,7 @@ def found(*, not_sent: int = 0, interrupted: int = 0, unknown: int = 0, done: in
 async def test_a_take_over_tells_what_it_finds_apart_and_once() -> None:
     gateway = ScriptedGateway()
     dispatcher = Dispatcher(gateway)
-    dispatcher.table.faults += [Fault.NONE, Fault.CRASHED]
-    with pytest.raises(Crashed):
-        await dispatcher.event(a_report())
+    await dies_with_its_test_in_flight(dispatcher)
     await dispatcher.restarted()
     await dispatcher.passes(timedelta(0))
     await dispatcher.restarted()
@@ -238,9 +242,7 @@ async def test_a_take_over_tells_what_it_finds_apart_and_once() -> None:
 async def test_a_take_over_tells_at_once_that_a_command_is_unknown() -> None:
     gateway = ScriptedGateway()
     dispatcher = Dispatcher(gateway)
-    dispatcher.table.faults += [Fault.NONE, Fault.CRASHED]
-    with pytest.raises(Crashed):
-        await dispatcher.event(a_report())
+    await dies_with_its_test_in_flight(dispatcher)
 
     await dispatcher.restarted()
     await dispatcher.passes(timedelta(0))
