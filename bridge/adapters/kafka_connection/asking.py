@@ -26,6 +26,8 @@ from bridge.adapters.kafka_connection.options import SASL, TLS
 from bridge.settings import KafkaSecurity
 
 ASK_SECONDS = 5.0
+# How long a broker may take to end a connection, as TLS wants both sides to.
+GOODBYE_SECONDS = 0.5
 # X509_V_ERR_… of OpenSSL's x509_vfy.h: the certificate is another host's, or another address's; or out of its time.
 WRONG_NAME = frozenset({62, 64})
 NOT_YET_VALID, EXPIRED = 9, 10
@@ -84,7 +86,7 @@ async def ask_broker(host: str, port: int, options: Mapping[str, Any]) -> Answer
     except (KafkaError, OSError, TimeoutError, EOFError) as error:
         told = _told(error, server, options)
     finally:
-        connection.close()
+        await _close(connection)
     if told is not None and not told.endswith(MEND_PROTOCOL):
         return Answer(server, refused=told)
     if connected and protocol not in SASL:
@@ -121,6 +123,13 @@ def _connection(host: str, port: int, options: Mapping[str, Any]) -> AIOKafkaCon
     return AIOKafkaConnection(host, port, request_timeout_ms=int(ASK_SECONDS * 1000), **details)
 
 
+async def _close(connection: AIOKafkaConnection) -> None:
+    """Close a connection, and wait until it is gone: whoever asked may end the event loop next."""
+    gone = connection.close()
+    if connection._protocol is not None:  # noqa: SLF001  # it came about; one that did not is never told as gone
+        await asyncio.wait([gone], timeout=GOODBYE_SECONDS)
+
+
 async def _other_protocol(host: str, port: int, protocol: KafkaSecurity) -> str | None:
     """Whether a port speaks TLS where we do not, or does not where we do."""
     server = f"{host}:{port}"
@@ -131,7 +140,7 @@ async def _other_protocol(host: str, port: int, protocol: KafkaSecurity) -> str 
         except (KafkaError, OSError, TimeoutError, EOFError):
             return None
         finally:
-            plain.close()
+            await _close(plain)
         return f"Kafka broker {server} speaks no TLS on this port, and the bridge does ({protocol}); {MEND_PROTOCOL}"
     if await _speaks_tls(host, port):
         return f"Kafka broker {server} speaks TLS on this port, and the bridge does not ({protocol}); {MEND_PROTOCOL}"
@@ -149,7 +158,7 @@ async def _speaks_tls(host: str, port: int) -> bool:
         return "WRONG_VERSION" not in error.reason
     except (OSError, TimeoutError):
         return False
-    writer.close()
+    writer.transport.abort()
     return True
 
 

@@ -1,13 +1,17 @@
 """The settings of a cluster become the arguments of its clients, and certificates are always checked."""
 
+import asyncio
+import gc
 import ssl
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridge.adapters.kafka_connection import connection_options
+from bridge.adapters.kafka_connection import connection_options, why_refused
 from bridge.settings import KafkaSettings, read
+from tests.silent_peer import HOST, silent_peer
 
 
 def settings(**more: str) -> KafkaSettings:
@@ -51,3 +55,14 @@ def test_a_file_that_holds_no_certificate_is_an_error(name: str, tmp_path: Path)
 
     with pytest.raises(OSError, match=r"SSL|PEM|NO_CERTIFICATE"):
         connection_options(settings(security_protocol="SSL", **files))
+
+
+def test_who_asked_a_peer_that_never_says_goodbye_leaves_no_connection_behind(tmp_path: Path) -> None:
+    with silent_peer(tmp_path) as (port, _), warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", ResourceWarning)
+        told = asyncio.run(why_refused({"bootstrap_servers": [f"{HOST}:{port}"], "security_protocol": "PLAINTEXT"}))
+        gc.collect()
+
+    assert told is not None
+    assert "speaks TLS on this port" in told
+    assert [str(each.message) for each in warned] == []
