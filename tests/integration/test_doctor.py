@@ -1,6 +1,7 @@
 """`bridge doctor` on a running bridge: nothing to say of a healthy one, and each thing that is broken named."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -51,7 +52,11 @@ def test_each_thing_that_is_broken_is_named_with_what_to_do(bridge: BridgeUnderT
     bridge.write("fault-tickets", [(b"poison", GARBAGE)])
     bridge.deliver(b"no JSON at all")
     bridge.wait_for_journey(unknown, attention="RESOLVE_UNKNOWN")
-    bridge.wait_until(lambda: [a for a in bridge.actions(answer) if a.action == "CONFIRM"], "an action")
+
+    def overdue() -> list[str]:
+        return [each.action for each in bridge.actions(answer) if each.due_at and each.due_at <= datetime.now(UTC)]
+
+    bridge.wait_until(lambda: "CONFIRM" in overdue(), "an action that is overdue")
     bridge.wait_until(lambda: bridge.records("dead-letters"), "a dead letter")
 
     code, findings = diagnosis(bridge, "--silence-minutes", "0")
