@@ -2,11 +2,9 @@
 One lane per key over all source topics: strictly one input at a time and in order, many keys at once.
 
 Records are settled in offset order per topic and partition, because Faust commits past a record that is still in
-flight when a later one
-is acknowledged (docs/adr/0001). At a rebalance or a stop nothing new is started, what runs is finished, and the rest
-is abandoned: it comes
-again to whoever owns the partition then. A wake is an input without a record: a timer that brings a key back to its
-lane.
+flight when a later one is acknowledged (docs/adr/0001). At a rebalance or a stop nothing new is started, what runs is
+finished, and the rest is abandoned: it comes again to whoever owns the partition then. A wake is an input without a
+record: a timer that brings a key back to its lane.
 """
 
 import asyncio
