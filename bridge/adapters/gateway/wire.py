@@ -6,10 +6,11 @@ to 1.8). Answers are read tolerantly, by `bridge.domain.reading`; only an id tha
 makes one unreadable.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from bridge.domain.commands import (
     AmendProblem,
@@ -34,8 +35,7 @@ from bridge.domain.tickets import Address, AddressIdentifier, Characteristic, Co
 
 Told = tuple[Entity, tuple[Update, ...]]
 
-# Made once: `json.dumps` makes an encoder for each call that asks for another form than its own.
-_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_as_json = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def request(command: Command) -> Asked:
         path = path.format(id=getattr(command, operation.identifier))
     content = None
     if operation.body:
-        content = _as_json(_members(command)).encode()
+        content = _as_json(_members(command))
     return Asked(method=operation.method, path=path, content=content)
 
 
