@@ -151,6 +151,7 @@ def wire(  # noqa: PLR0913  # each is a fact of the service that no other part k
     fenced = FencedTable(
         TableSpec(
             topic=physical_name(prefix, table),
+            written=[physical_name(prefix, topic.name) for topic in topics.written_by(party)],
             transactional_id_prefix=transactional_id_prefix,
             kept=kept,
             encode=codec.encode,

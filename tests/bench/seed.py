@@ -50,6 +50,7 @@ def table_spec(bootstrap_servers: str, prefix: str) -> TableSpec:
 
     return TableSpec(
         topic=prefix + TABLE,
+        written=[prefix + TABLE],
         transactional_id_prefix=f"{prefix}seed-",
         kept=Kept[TicketState],
         encode=encode,

@@ -4,14 +4,17 @@ member of the group in its present generation can write no more.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from bridge.adapters.streams import commits
 from bridge.adapters.streams.restore import OWNER_KEY
@@ -24,6 +27,7 @@ from bridge.sandbox.kafka import EmbeddedKafka
 from tests.group_member import Member
 
 PARTITIONS = 2
+VERIFICATION = "transaction.partition.verification.enable"
 
 
 class Value(Record, frozen=True, kw_only=True):
@@ -54,6 +58,7 @@ async def spec(kafka: EmbeddedKafka) -> TableSpec:
     await admin.close()
     return TableSpec(
         topic=name,
+        written=[name, f"{name}-out"],
         transactional_id_prefix=f"{name}-",
         kept=Kept[Value],
         encode=lambda _, record: str(getattr(record, "text", "")).encode(),
@@ -272,8 +277,12 @@ async def test_the_last_owner_is_left_alone_while_it_works_elsewhere(enter: Ente
         await transactions.begin_transaction()
         await transactions.send_and_wait(spec.topic, b"{}", b"a", partition=1)
 
-        assert not await other.abort_if_open(elsewhere.transactional_id, TopicPartition(spec.topic, 0))
-        assert not await other.abort_if_open(f"{spec.topic}-nobody", TopicPartition(spec.topic, 0))
+        async def ended(transactional_id: str, number: int) -> str | None:
+            place = TopicPartition(spec.topic, number)
+            return await other.end(transactional_id, place, group=membership.group, topics=spec.written)
+
+        assert await ended(elsewhere.transactional_id, 0) is None
+        assert await ended(f"{spec.topic}-nobody", 0) is None
 
         await transactions.send_and_wait(spec.topic, b"{}", b"a", partition=1)
         await transactions.commit_transaction()
@@ -281,7 +290,76 @@ async def test_the_last_owner_is_left_alone_while_it_works_elsewhere(enter: Ente
 
         await transactions.begin_transaction()
         await transactions.send_and_wait(spec.topic, b"{}", b"a", partition=1)
-        assert await other.abort_if_open(elsewhere.transactional_id, TopicPartition(spec.topic, 1))
+        assert await ended(elsewhere.transactional_id, 1) == "aborted"
+
+
+@contextmanager
+def unverified_partitions(kafka: EmbeddedKafka) -> Iterator[None]:
+    """Let a producer write to partitions that the coordinator does not know to be in its transaction."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+
+    def alter(operation: AlterConfigOpType) -> None:
+        entry = ConfigEntry(VERIFICATION, "false", incremental_operation=operation)
+        broker = ConfigResource(ConfigResource.Type.BROKER, "1", incremental_configs=[entry])
+        for done in admin.incremental_alter_configs([broker]).values():
+            done.result(20)
+
+    def verifies() -> bool:
+        (told,) = admin.describe_configs([ConfigResource(ConfigResource.Type.BROKER, "1")]).values()
+        return str(told.result(20)[VERIFICATION].value) == "true"
+
+    alter(AlterConfigOpType.SET)
+    while verifies():
+        time.sleep(0.05)
+    time.sleep(1)  # it is told before it is acted upon
+    try:
+        yield
+    finally:
+        alter(AlterConfigOpType.DELETE)
+
+
+async def test_a_commit_whose_markers_were_never_written_is_given_them(
+    enter: Enter, spec: TableSpec, kafka: EmbeddedKafka
+) -> None:
+    """As a coordinator leaves it that takes partitions without a leader as deleted (docs/adr/0014)."""
+    dead, membership = await enter()
+    await opened(dead, membership)
+    group_producer = dead.table._producer  # noqa: SLF001  # its transaction is to be left as no healthy cluster leaves one
+    assert group_producer is not None
+    producer = group_producer._producer  # noqa: SLF001  # as above
+    with unverified_partitions(kafka):
+        await producer.begin_transaction()
+        for topic in spec.written:
+            producer._txn_manager._txn_partitions.add(TopicPartition(topic, 0))  # noqa: SLF001  # as above
+        await producer.send_and_wait(spec.topic, spec.to_bytes(kept("decided")), b"a", partition=0)
+        await producer.send_and_wait(f"{spec.topic}-out", b"told", b"a", partition=0)
+        await producer.send_and_wait(spec.topic, b"{}", b"b", partition=1)
+        await producer.commit_transaction()
+    assert await committed(kafka, f"{spec.topic}-out") == []
+    await dies(dead)
+
+    found = await opened(*await enter())
+
+    assert found.get("a") == kept("decided")
+    assert await committed(kafka, f"{spec.topic}-out") == [(b"a", b"told")]
+    await found.write("a", kept("after"))
+    assert found.get("a") == kept("after")
+
+
+async def test_a_commit_over_a_connection_that_broke_permits_nothing(
+    enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, membership = await enter()
+    partition = await opened(worker, membership)
+    monkeypatch.setattr(GroupProducer, "_connection", lambda _self: object())
+
+    with pytest.raises(TableLost, match="the connection to the coordinator broke"):
+        await partition.write("a", kept("one"))
+
+    assert partition.get("a") is None
+    monkeypatch.undo()
+    await worker.table.close()
+    assert (await opened(worker, membership)).get("a") == kept("one")
 
 
 async def test_owners_are_no_keys_of_the_table(enter: Enter, spec: TableSpec, kafka: EmbeddedKafka) -> None:

@@ -102,6 +102,61 @@ class DescribeTransactionsStruct(RequestStruct):
     SCHEMA = Schema(("transactional_ids", CompactArray(COMPACT)), ("tags", TaggedFields))
 
 
+class DescribeProducersResponse(Response):
+    """DescribeProducers v0."""
+
+    API_KEY = 61
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("name", COMPACT),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("partition_index", Int32),
+                        ("error_code", Int16),
+                        ("error_message", COMPACT),
+                        (
+                            "active_producers",
+                            CompactArray(
+                                ("producer_id", Int64),
+                                ("producer_epoch", Int32),
+                                ("last_sequence", Int32),
+                                ("last_timestamp", Int64),
+                                ("coordinator_epoch", Int32),
+                                ("current_txn_start_offset", Int64),
+                                ("tags", TaggedFields),
+                            ),
+                        ),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class DescribeProducersStruct(RequestStruct):
+    """DescribeProducers v0 (KIP-664)."""
+
+    API_KEY = 61
+    API_VERSION = 0
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = DescribeProducersResponse
+    SCHEMA = Schema(
+        (
+            "topics",
+            CompactArray(("name", COMPACT), ("partition_indexes", CompactArray(Int32)), ("tags", TaggedFields)),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
 class TxnOffsetCommit(Request[TxnOffsetCommitStruct]):
     """Offsets of a transaction, and with them the group's consent."""
 
@@ -128,3 +183,17 @@ class DescribeTransactions(Request[DescribeTransactionsStruct]):
     def build(self, request_struct_class: type[DescribeTransactionsStruct]) -> DescribeTransactionsStruct:
         """The one version that is known here."""
         return request_struct_class([self._transactional_id], {})
+
+
+class DescribeProducers(Request[DescribeProducersStruct]):
+    """Which producers wrote to a partition of late, and where the transactions begin that are open in it."""
+
+    API_KEY = 61
+
+    def __init__(self, topic: str, partition: int) -> None:
+        """Ask the partition's leader."""
+        self._place: tuple[object, ...] = (topic, [partition], {})
+
+    def build(self, request_struct_class: type[DescribeProducersStruct]) -> DescribeProducersStruct:
+        """The one version that is known here."""
+        return request_struct_class([self._place], {})

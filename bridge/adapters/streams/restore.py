@@ -25,7 +25,7 @@ OWNER_KEY = b"\x00owner"
 STUCK_SECONDS = 0.5
 FETCH_BYTES = 8 * 1024 * 1024
 
-Abort = Callable[[str, TopicPartition], Awaitable[bool]]
+End = Callable[[str, TopicPartition], Awaitable[str | None]]
 
 
 class Owner(msgspec.Struct, frozen=True, rename="camel"):
@@ -57,7 +57,7 @@ class Contents:
 
 
 async def restore(
-    partitions: Mapping[TopicPartition, tuple[Contents, int]], *, connection: Mapping[str, Any], abort: Abort
+    partitions: Mapping[TopicPartition, tuple[Contents, int]], *, connection: Mapping[str, Any], end_of: End
 ) -> int:
     """Bring contents up to date, each up to the offset of its owner's own record; return how many records were read."""
     consumer = AIOKafkaConsumer(
@@ -91,15 +91,15 @@ async def restore(
                     contents.next_offset, moved = position, time.monotonic()
             if time.monotonic() > moved + STUCK_SECONDS:
                 for partition in behind:
-                    await _end_open_transaction(partition, *partitions[partition], connection=connection, abort=abort)
+                    await _end_transaction(partition, *partitions[partition], connection=connection, end_of=end_of)
                 moved = time.monotonic()
     finally:
         await stop_reading(consumer)
     return count
 
 
-async def _end_open_transaction(
-    partition: TopicPartition, contents: Contents, end: int, *, connection: Mapping[str, Any], abort: Abort
+async def _end_transaction(
+    partition: TopicPartition, contents: Contents, end: int, *, connection: Mapping[str, Any], end_of: End
 ) -> None:
     """
     Whose transaction it is: the last owner's, or that of one who died while he was opening the partition and whose
@@ -117,9 +117,10 @@ async def _end_open_transaction(
     finally:
         await stop_reading(consumer)
     for transactional_id in dict.fromkeys(suspects):
-        if await abort(transactional_id, partition):
+        if (how := await end_of(transactional_id, partition)) is not None:
             log.warning(
-                "an open transaction of an earlier owner was aborted",
+                "a transaction that an earlier owner left was ended",
+                how=how,
                 table=partition.topic,
                 partition=partition.partition,
                 transactional_id=transactional_id,

@@ -13,8 +13,9 @@ Rule: the local value changes only after the broker committed, so nobody acts on
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -44,12 +45,14 @@ class TableSpec:
     What a table is: its physical topic, how outgoing records become bytes, the physical names of topics, and its
     values.
 
-    `kept` is `Kept[T]` for the table's T; `connection` are aiokafka's client arguments; `max_record_bytes` is the
-    longest record that any of its topics takes. Transactional ids begin with `transactional_id_prefix`.
-    `recovered(records, seconds)` is called after each opening, once for all partitions.
+    `written` are the physical topics that its transactions write to, this one among them. `kept` is `Kept[T]` for the
+    table's T; `connection` are aiokafka's client arguments; `max_record_bytes` is the longest record that any of its
+    topics takes. Transactional ids begin with `transactional_id_prefix`. `recovered(records, seconds)` is called after
+    each opening, once for all partitions.
     """
 
     topic: str
+    written: Sequence[str]
     transactional_id_prefix: str
     kept: Any
     encode: Encode
@@ -215,7 +218,7 @@ class FencedTable:
             count = await restore(
                 {TopicPartition(self._spec.topic, number): (held[number], end) for number, end in written.items()},
                 connection=self._spec.connection,
-                abort=producer.abort_if_open,
+                end_of=partial(producer.end, group=membership.group, topics=self._spec.written),
             )
             self._spec.recovered(count, time.monotonic() - fenced)
             log.info(

@@ -3,7 +3,7 @@ Kafka transactions that take effect only if the consumer group agrees (KIP-447),
 
 aiokafka 0.14 has the transactions and not the agreement: its `send_offsets_to_transaction` names neither generation
 nor member, so the group takes it from anybody (TxnOffsetCommit v0). This module adds the request that names both, and
-two more for the transaction of an owner that died (`requests.py`). It is the only one that touches the private parts of
+others for the transaction of an owner that died (`requests.py`). It is the only one that touches the private parts of
 aiokafka's producer. `tests/unit/adapters/streams/test_aiokafka_parts.py` lists them, and fails when they move.
 """
 
@@ -14,26 +14,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import aiokafka.producer.sender
 import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import ConnectionGroup, CoordinationType
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.api import Request
-from aiokafka.protocol.transaction import AddOffsetsToTxnRequest, InitProducerIdRequest
+from aiokafka.protocol.transaction import (
+    AddOffsetsToTxnRequest,
+    AddPartitionsToTxnRequest,
+    EndTxnRequest,
+    InitProducerIdRequest,
+)
 
-from bridge.adapters.streams.requests import DescribeTransactions, TxnOffsetCommit
+from bridge.adapters.streams.requests import DescribeProducers, DescribeTransactions, TxnOffsetCommit
 from bridge.kafka_clients import partition_of
 
 log = structlog.get_logger(__name__)
 
-# aiokafka waits this long when a transaction begins before the last one's markers are written; its own value is 20
-# ms, and it takes no argument.
-aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.003
-
 BATCH_BYTES = 262_144
 RETRY_SECONDS = 0.05
+# How long a transaction's markers usually take.
 MARKERS_SECONDS = 0.003
 ABORT_SECONDS = 5.0
 STOP_SECONDS = 5.0
@@ -44,6 +45,11 @@ CONCURRENT_TRANSACTIONS = 51
 # UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT, NETWORK_EXCEPTION,
 # COORDINATOR_LOAD_IN_PROGRESS, NOT_ENOUGH_REPLICAS and the same after append.
 PASSING = NOT_COORDINATOR | {CONCURRENT_TRANSACTIONS, 3, 5, 6, 7, 13, 14, 19, 20}
+# The states of a transaction (KIP-664): under way; ended, with markers still to be written; ended everywhere.
+OPEN = "Ongoing"
+BEING_DECIDED = frozenset({"PrepareCommit", "PrepareAbort", "PrepareEpochFence"})
+COMMITTED = "CompleteCommit"
+DECIDED = frozenset({COMMITTED, "CompleteAbort"})
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,19 @@ class Membership:
 
 class Refused(Exception):
     """The transaction was aborted or cannot be committed any more: nothing of it is or will be visible."""
+
+
+class Unconfirmed(Exception):
+    """Kafka said that the transaction is committed, and may have forgotten it since."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """How far the latest transaction of a transactional id is."""
+
+    state: str
+    producer_id: int
+    partitions: frozenset[TopicPartition]
 
 
 class Sending(msgspec.Struct, frozen=True, gc=False):
@@ -142,7 +161,9 @@ class GroupProducer:
             except Refused:
                 await asyncio.wait_for(self._producer.abort_transaction(), timeout=ABORT_SECONDS)
                 raise
+            connection = self._connection()
             await self._producer.commit_transaction()
+            await self._confirm(connection)
         except Refused:
             raise
         except BaseException:
@@ -150,28 +171,123 @@ class GroupProducer:
             raise
         return ends
 
-    async def abort_if_open(self, transactional_id: str, partition: TopicPartition) -> bool:
+    async def end(
+        self, transactional_id: str, partition: TopicPartition, *, group: str, topics: Iterable[str]
+    ) -> str | None:
         """
-        Abort another producer's transaction if it is open in this partition; its owner can write no more after that.
+        End what another producer left in this partition; say how, or None where there is nothing to be ended.
 
-        One that is being decided already is left alone, and so is one of a worker that is at work elsewhere.
+        A transaction that is open here is aborted, and its owner can write no more. One that is being decided is left
+        alone, and so is a worker that is at work elsewhere. One that was decided, and whose marker never came here, is
+        decided once more, the same way, in all partitions of the `topics` that such a producer writes to
+        (docs/adr/0014).
         """
-        told = await self._ask(
+        told = await self._told(transactional_id)
+        if told.state == OPEN and partition in told.partitions:
+            await self._take_id(transactional_id)
+            return "aborted"
+        if told.state in DECIDED:
+            began = await self._began(partition, told.producer_id)
+            # Decided between two looks at the same beginning: it did not begin since, and will not end by itself.
+            if (
+                began is not None
+                and (await self._told(transactional_id)).state == told.state
+                and await self._began(partition, told.producer_id) == began
+            ):
+                await self._decide_again(transactional_id, told, group, topics)
+                return "given the markers that it lacked"
+        return None
+
+    async def _decide_again(self, transactional_id: str, told: Told, group: str, topics: Iterable[str]) -> None:
+        """A transaction of the same producer with the same end: its markers end what was open before."""
+        producer_id, epoch = await self._take_id(transactional_id)
+        if producer_id != told.producer_id:
+            raise Refused(f"{transactional_id} has another producer id now; see `kafka-transactions.sh find-hanging`")
+        mine: dict[str, Any] = {"transactional_id": transactional_id, "producer_id": producer_id}
+        mine["producer_epoch"] = epoch
+        places = [(topic, list(range(await self._partitions_of(topic)))) for topic in topics]
+        await self._ask(
             CoordinationType.TRANSACTION,
             transactional_id,
-            DescribeTransactions(transactional_id),
-            lambda response: [each[0] for each in response.transaction_states if each[0] in PASSING],
+            AddPartitionsToTxnRequest(**mine, topics=places),
+            lambda response: [code for _, partitions in response.errors for _, code in partitions],
         )
-        for _, _, state, _, _, _, _, topics, _ in told.transaction_states:
-            if state == "Ongoing" and any(
-                topic == partition.topic and partition.partition in numbers for topic, numbers, _ in topics
-            ):
-                request = InitProducerIdRequest(transactional_id, self._timeout_ms)
-                await self._ask(
-                    CoordinationType.TRANSACTION, transactional_id, request, lambda response: [response.error_code]
-                )
-                return True
-        return False
+        for request in (
+            AddOffsetsToTxnRequest(**mine, group_id=group),
+            EndTxnRequest(**mine, transaction_result=told.state == COMMITTED),
+        ):
+            await self._ask(
+                CoordinationType.TRANSACTION, transactional_id, request, lambda response: [response.error_code]
+            )
+
+    async def _take_id(self, transactional_id: str) -> tuple[int, int]:
+        """Become the producer of an id: whoever was it can write no more, and what it had open is aborted."""
+        response = await self._ask(
+            CoordinationType.TRANSACTION,
+            transactional_id,
+            InitProducerIdRequest(transactional_id, self._timeout_ms),
+            lambda response: [response.error_code],
+        )
+        return response.producer_id, response.producer_epoch
+
+    async def _told(self, transactional_id: str, *, decided: bool = False) -> Told:
+        """What the coordinator says of an id, once it is `decided` if so; of one that it does not know, no state."""
+
+        def passing(response: Any) -> list[int]:
+            ((code, _, state, *_),) = response.transaction_states
+            return [CONCURRENT_TRANSACTIONS if decided and state in BEING_DECIDED else code if code in PASSING else 0]
+
+        response = await self._ask(
+            CoordinationType.TRANSACTION, transactional_id, DescribeTransactions(transactional_id), passing
+        )
+        ((_, _, state, _, _, producer_id, _, topics, _),) = response.transaction_states
+        places = (TopicPartition(topic, number) for topic, numbers, _ in topics for number in numbers)
+        return Told(state, producer_id, frozenset(places))
+
+    async def _began(self, partition: TopicPartition, producer_id: int) -> int | None:
+        """Where a producer's transaction begins that is open in a partition; None if none is, or nobody says so."""
+        client = self._producer.client
+        await self._partitions_of(partition.topic)
+        leader = client.cluster.leader_for_partition(partition)
+        if leader is None or leader < 0:
+            return None
+        try:
+            response = await client.send(leader, DescribeProducers(partition.topic, partition.partition))
+        except KafkaError as error:
+            log.debug("a leader did not answer", partition=str(partition), error=repr(error))
+            return None
+        return next(
+            (
+                producer[5]
+                for _, partitions, _ in response.topics
+                for _, _, _, producers, _ in partitions
+                for producer in producers
+                if producer[0] == producer_id and producer[5] >= 0
+            ),
+            None,
+        )
+
+    async def _confirm(self, before: object) -> None:
+        """
+        Wait until the end of the transaction just committed is written in all its partitions.
+
+        Kafka answers before it is. A broker that dies in between finds the answer again when it is back, and then may
+        take partitions without a leader as deleted, and their markers as written (docs/adr/0014): so what a coordinator
+        says counts only over a connection that is the same since `before`.
+
+        Raises:
+            Unconfirmed: it is another.
+
+        """
+        await self._told(self.transactional_id, decided=True)
+        if self._connection() is not before:
+            raise Unconfirmed("the connection to the coordinator broke when the transaction was committed")
+
+    def _connection(self) -> object:
+        """The connection over which the coordinator of our transactions is asked."""
+        node = self._coordinators.get((CoordinationType.TRANSACTION, self.transactional_id))
+        connections = self._producer.client._conns  # noqa: SLF001  # it has no accessor
+        return connections.get((node, ConnectionGroup.COORDINATION))
 
     async def _send(self, records: Iterable[Sending], table: str) -> dict[int, int]:
         """Send records as one batch for each partition, or a few where one is too small; wait until all are there."""

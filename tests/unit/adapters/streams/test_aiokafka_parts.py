@@ -4,8 +4,8 @@
 import asyncio
 import inspect
 from importlib.metadata import version
+from typing import Any
 
-import aiokafka.producer.sender
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -14,11 +14,17 @@ from aiokafka.consumer.fetcher import Fetcher as AiokafkaFetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.api import Request
-from aiokafka.protocol.transaction import AddOffsetsToTxnRequest, InitProducerIdRequest, TxnOffsetCommitRequest
+from aiokafka.protocol.transaction import (
+    AddOffsetsToTxnRequest,
+    AddPartitionsToTxnRequest,
+    EndTxnRequest,
+    InitProducerIdRequest,
+    TxnOffsetCommitRequest,
+)
 from faust.transport.consumer import Consumer, Fetcher
 from faust.transport.drivers import aiokafka as driver
 
-from bridge.adapters.streams.requests import DescribeTransactions, TxnOffsetCommit
+from bridge.adapters.streams.requests import DescribeProducers, DescribeTransactions, TxnOffsetCommit
 
 JOIN_GROUP, CONSUMER_GROUP_HEARTBEAT = 11, 68
 HOW_TO_GO_ON = "read what changed, run tests/integration/test_table.py and `make chaos`, and write the new version here"
@@ -37,7 +43,6 @@ def test_the_producer_has_its_client_and_its_transactions_where_they_are_looked_
     assert "self._txn_manager = TransactionManager(" in source
     assert isinstance(TransactionManager.producer_id, property)
     assert isinstance(TransactionManager.producer_epoch, property)
-    assert aiokafka.producer.sender.BACKOFF_OVERRIDE == 0.003  # ours
 
 
 def test_the_client_sends_requests_and_finds_coordinators() -> None:
@@ -50,9 +55,20 @@ def test_the_client_sends_requests_and_finds_coordinators() -> None:
     assert {each.name for each in CoordinationType} == {"GROUP", "TRANSACTION"}
 
 
+def test_a_connection_that_broke_is_another_one_afterwards() -> None:
+    """How a commit tells whether its coordinator was there all the time."""
+    source = inspect.getsource(AIOKafkaClient._get_conn)
+    assert "conn_id = (node_id, group)" in source
+    assert "if not conn.connected():\n                del self._conns[conn_id]\n" in source
+    assert "self._conns[conn_id] = await create_conn(" in source
+
+
 def test_the_requests_take_what_they_are_given() -> None:
     assert AddOffsetsToTxnRequest("id", 1, 2, "group").prepare({25: (0, 4)}).encode()
     assert InitProducerIdRequest("id", 1000).prepare({22: (0, 5)}).encode()
+    mine: dict[str, Any] = {"transactional_id": "id", "producer_id": 1, "producer_epoch": 2}
+    assert AddPartitionsToTxnRequest(**mine, topics=[("t", [0, 1])]).prepare({24: (0, 5)}).encode()
+    assert EndTxnRequest(**mine, transaction_result=True).prepare({26: (0, 5)}).encode()
 
 
 def test_an_offset_commit_of_a_transaction_names_generation_and_member() -> None:
@@ -82,6 +98,12 @@ def test_aiokafka_itself_still_commits_offsets_that_nobody_checks() -> None:
 
 def test_transactions_are_described_by_their_ids() -> None:
     assert DescribeTransactions("x").prepare({65: (0, 0)}).encode() == b"\x02\x02x\x00"
+
+
+def test_producers_are_described_by_their_partition() -> None:
+    """The bytes of DescribeProducers v0 (Kafka protocol)."""
+    encoded = DescribeProducers("t", 3).prepare({61: (0, 0)}).encode()
+    assert encoded == b"\x02\x02t\x02" + (3).to_bytes(4, "big") + b"\x00\x00"
 
 
 def test_a_consumer_tells_as_which_member_it_was_assigned_its_partitions() -> None:
