@@ -24,6 +24,8 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bridge.adapters.kafka_outbox",
         "bridge.adapters.kafka_reader",
         "bridge.adapters.streams.consumer",
+        "bridge.adapters.streams.coordinators",
+        "bridge.adapters.streams.endings",
         "bridge.adapters.streams.requests",
         "bridge.adapters.streams.restore",
         "bridge.adapters.streams.table",

@@ -17,9 +17,10 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from bridge.adapters.streams import commits
+from bridge.adapters.streams.coordinators import Coordinators, Refused
 from bridge.adapters.streams.restore import OWNER_KEY
 from bridge.adapters.streams.table import FencedPartition, FencedTable, TableSpec
-from bridge.adapters.streams.transactions import GroupProducer, Membership, Refused, Sending
+from bridge.adapters.streams.transactions import GroupProducer, Membership, Sending
 from bridge.domain.dead_letters import Header
 from bridge.domain.record import Record
 from bridge.ports import Kept, Outgoing, TableLost
@@ -278,8 +279,8 @@ async def test_the_last_owner_is_left_alone_while_it_works_elsewhere(enter: Ente
         await transactions.send_and_wait(spec.topic, b"{}", b"a", partition=1)
 
         async def ended(transactional_id: str, number: int) -> str | None:
-            place = TopicPartition(spec.topic, number)
-            return await other.end(transactional_id, place, group=membership.group, topics=spec.written)
+            endings = other.endings(group=membership.group, topics=spec.written)
+            return await endings.end(transactional_id, TopicPartition(spec.topic, number))
 
         assert await ended(elsewhere.transactional_id, 0) is None
         assert await ended(f"{spec.topic}-nobody", 0) is None
@@ -318,13 +319,9 @@ def unverified_partitions(kafka: EmbeddedKafka) -> Iterator[None]:
         alter(AlterConfigOpType.DELETE)
 
 
-async def test_a_commit_whose_markers_were_never_written_is_given_them(
-    enter: Enter, spec: TableSpec, kafka: EmbeddedKafka
-) -> None:
+async def commits_without_markers(worker: Worker, spec: TableSpec, kafka: EmbeddedKafka) -> GroupProducer:
     """As a coordinator leaves it that takes partitions without a leader as deleted (docs/adr/0014)."""
-    dead, membership = await enter()
-    await opened(dead, membership)
-    group_producer = dead.table._producer  # noqa: SLF001  # its transaction is to be left as no healthy cluster leaves one
+    group_producer = worker.table._producer  # noqa: SLF001  # its transaction is to be left as no healthy cluster does
     assert group_producer is not None
     producer = group_producer._producer  # noqa: SLF001  # as above
     with unverified_partitions(kafka):
@@ -336,6 +333,15 @@ async def test_a_commit_whose_markers_were_never_written_is_given_them(
         await producer.send_and_wait(spec.topic, b"{}", b"b", partition=1)
         await producer.commit_transaction()
     assert await committed(kafka, f"{spec.topic}-out") == []
+    return group_producer
+
+
+async def test_a_commit_whose_markers_were_never_written_is_given_them(
+    enter: Enter, spec: TableSpec, kafka: EmbeddedKafka
+) -> None:
+    dead, membership = await enter()
+    await opened(dead, membership)
+    await commits_without_markers(dead, spec, kafka)
     await dies(dead)
 
     found = await opened(*await enter())
@@ -346,12 +352,32 @@ async def test_a_commit_whose_markers_were_never_written_is_given_them(
     assert found.get("a") == kept("after")
 
 
+async def test_an_owner_that_died_over_such_a_commit_does_not_stop_the_next(
+    enter: Enter, spec: TableSpec, kafka: EmbeddedKafka
+) -> None:
+    """Nobody knows any more how it was decided; nobody acted on it either, since it was never confirmed."""
+    dead, membership = await enter()
+    await opened(dead, membership)
+    left = await commits_without_markers(dead, spec, kafka)
+    await dies(dead)
+    async with a_producer(spec) as second:
+        endings = second.endings(group=membership.group, topics=spec.written)
+        await endings._take_over(left.transactional_id)  # noqa: SLF001  # and there it dies
+
+    found = await opened(*await enter())
+
+    assert found.get("a") is None
+    assert await committed(kafka, f"{spec.topic}-out") == []
+    await found.write("a", kept("after"))
+    assert found.get("a") == kept("after")
+
+
 async def test_a_commit_over_a_connection_that_broke_permits_nothing(
     enter: Enter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker, membership = await enter()
     partition = await opened(worker, membership)
-    monkeypatch.setattr(GroupProducer, "_connection", lambda _self: object())
+    monkeypatch.setattr(Coordinators, "connection", lambda _self, _id: object())
 
     with pytest.raises(TableLost, match="the connection to the coordinator broke"):
         await partition.write("a", kept("one"))

@@ -1,11 +1,13 @@
-"""How a reader ends, whatever its consumer makes of that."""
+"""How a reader ends, and how a topic is asked for, whatever aiokafka makes of that."""
 
 import asyncio
 from typing import Any, cast
 
 import pytest
+from aiokafka.errors import UnknownTopicOrPartitionError
 
-from bridge.kafka_clients import stop_reading
+from bridge import kafka_clients
+from bridge.kafka_clients import partitions_of, stop_reading
 
 
 class Client:
@@ -58,3 +60,18 @@ async def test_a_consumer_without_fetches_is_stopped_once() -> None:
 async def test_an_error_of_the_stop_is_told() -> None:
     with pytest.raises(OSError, match="gone"):
         await stop_reading(cast("Any", Consumer(error=OSError("gone"))))
+
+
+async def test_a_topic_that_no_broker_knows_is_asked_for_again() -> None:
+    answers: list[set[int] | Exception] = [UnknownTopicOrPartitionError(), {0, 1, 2}]
+
+    class Scripted:
+        async def partitions_for(self, topic: str) -> set[int]:
+            assert topic == "observations"
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    assert await partitions_of(cast("Any", Scripted()), "observations") == 3
+    assert kafka_clients.RETRY_SECONDS < 1

@@ -15,7 +15,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -218,7 +217,7 @@ class FencedTable:
             count = await restore(
                 {TopicPartition(self._spec.topic, number): (held[number], end) for number, end in written.items()},
                 connection=self._spec.connection,
-                end_of=partial(producer.end, group=membership.group, topics=self._spec.written),
+                end_of=producer.endings(group=membership.group, topics=self._spec.written).end,
             )
             self._spec.recovered(count, time.monotonic() - fenced)
             log.info(
