@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from bridge.adapters.gateway.client import HttpGateway
 from bridge.domain.answers import Answer
 from bridge.domain.commands import CancelProblem, Command
+from bridge.sandbox.ports import free_port
 from bridge.settings import GatewaySettings
 
 A_POST = CancelProblem(service_problem_id=7, reason_code="ISSUE_RESOLVED")
 A_TAKEN_POST = {"id": 70, "status": "RECEIVED_BY_GATEWAY", "serviceProblemId": 7, "reasonCode": "ISSUE_RESOLVED"}
 TOKEN = "a-token"
+ATTEMPTS = 10
 
 Behaviour = Callable[["Connection"], Awaitable[None]]
 
@@ -115,13 +117,13 @@ async def serving(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) ->
 
 
 async def _listen(accepted: Any, tls: ssl.SSLContext | None) -> asyncio.Server:
-    """Listen on a free port below those that the system hands out to clients."""
-    for port in range(23000, 31000):
+    """Listen on a port that is not soon used again: a late request to the server before must not come here."""
+    for _ in range(ATTEMPTS):
         try:
-            return await asyncio.start_server(accepted, "127.0.0.1", port, ssl=tls)
+            return await asyncio.start_server(accepted, "127.0.0.1", free_port(), ssl=tls)
         except OSError:
-            continue
-    raise OSError("no free port between 23000 and 31000")
+            continue  # another program was faster
+    raise OSError(f"none of {ATTEMPTS} free ports could be listened at")
 
 
 async def give_tokens(connection: Connection) -> None:
