@@ -303,13 +303,15 @@ async def everything(bridge: BridgeUnderTest) -> list[Raw]:
         for number in range(TOPICS.partitions_of(topic))
     ]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bridge.kafka["BRIDGE_KAFKA_BOOTSTRAP_SERVERS"], enable_auto_commit=False
+        bootstrap_servers=bridge.kafka["BRIDGE_KAFKA_BOOTSTRAP_SERVERS"],
+        enable_auto_commit=False,
+        # Not a seek to the beginning, which aiokafka loses when it is just finding out where the end is.
+        auto_offset_reset="earliest",
     )
     found: list[Raw] = []
     async with asyncio.timeout(READ_SECONDS), consumer:
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for partition, records in (await consumer.getmany(timeout_ms=200)).items():
                 topic = partition.topic.removeprefix(prefix)

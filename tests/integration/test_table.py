@@ -89,7 +89,10 @@ async def committed(
 ) -> list[tuple[bytes | None, bytes | None]]:
     """Every record of a topic but those that name owners."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap_servers, isolation_level=isolation, enable_auto_commit=False
+        bootstrap_servers=kafka.bootstrap_servers,
+        isolation_level=isolation,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
     )
     await consumer.start()
     try:
@@ -97,7 +100,6 @@ async def committed(
         for number in range(PARTITIONS):
             partition = TopicPartition(topic, number)
             consumer.assign([partition])
-            await consumer.seek_to_beginning()
             end = (await consumer.end_offsets([partition]))[partition]
             while await consumer.position(partition) < end:
                 records = (await consumer.getmany(timeout_ms=100)).get(partition, ())

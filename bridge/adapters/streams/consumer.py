@@ -56,10 +56,15 @@ class MembershipListener(driver.ConsumerRebalanceListener):
         self._bridge_thread = thread
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """Keep it before anything else happens: a moment later the group may know this worker no more."""
+        """
+        Keep it before anything else happens: a moment later the group may know this worker no more. A service that is
+        ending takes nothing over; its main thread would not answer, and this one would never end.
+        """
+        app: Any = self._bridge_thread.app
+        if app.should_stop:
+            return
         consumer: Any = self._bridge_thread._consumer  # noqa: SLF001  # neither Faust nor aiokafka tells it
         coordinator = consumer._coordinator  # noqa: SLF001  # as above
-        app: Any = self._bridge_thread.app
         app.membership = Membership(app.conf.id, coordinator.generation, coordinator.member_id)
         await super().on_partitions_assigned(assigned)
 

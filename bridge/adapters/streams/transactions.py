@@ -126,6 +126,7 @@ class GroupProducer:
             except Refused:
                 await asyncio.wait_for(self._producer.abort_transaction(), timeout=ABORT_SECONDS)
                 raise
+            # The one over which the group was added.
             connection = self._coordinators.connection(self.transactional_id)
             await self._producer.commit_transaction()
             await self._confirm(connection)

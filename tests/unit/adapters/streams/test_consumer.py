@@ -3,13 +3,15 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from bridge.adapters.streams.consumer import ReadCommittedConsumer
+from bridge.adapters.streams.consumer import MembershipListener, ReadCommittedConsumer
+from bridge.adapters.streams.transactions import Membership
 
 PARTITION = TP("fault-tickets", 0)
 
@@ -111,3 +113,37 @@ async def test_a_consumer_that_was_closed_is_an_error_unless_the_app_stops(*, st
     else:
         with pytest.raises(ConnectionAbortedError):
             await source.drain()
+
+
+class Thread:
+    """The thread of a Faust consumer that was assigned partitions, with the app that it belongs to."""
+
+    def __init__(self, *, should_stop: bool) -> None:
+        coordinator = SimpleNamespace(generation=3, member_id="member")
+        self._consumer = SimpleNamespace(_coordinator=coordinator)
+        self.app = SimpleNamespace(should_stop=should_stop, conf=SimpleNamespace(id="group"), membership=None)
+        self.told: list[tuple[set[TP], int]] = []
+
+    def _ensure_consumer(self) -> Any:
+        return self._consumer
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation: int) -> None:
+        self.told.append((assigned, generation))
+
+
+async def test_an_assignment_is_taken_with_the_membership_that_it_was_made_for() -> None:
+    thread = Thread(should_stop=False)
+
+    await MembershipListener(cast("Any", thread)).on_partitions_assigned([PARTITION])
+
+    assert thread.app.membership == Membership("group", 3, "member")
+    assert thread.told == [({PARTITION}, 3)]
+
+
+async def test_a_service_that_is_ending_takes_nothing_over() -> None:
+    """Its main thread does not answer any more, and a consumer that waits for it would never end."""
+    thread = Thread(should_stop=True)
+
+    await MembershipListener(cast("Any", thread)).on_partitions_assigned([PARTITION])
+
+    assert thread.told == []
