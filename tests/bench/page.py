@@ -43,7 +43,7 @@ Rivals are installed by name from their registries when they are measured, never
 `tests/bench/rivals/`: each in its ordered mode. Parallel Consumer needs a JDK, Redpanda Connect needs Go; without them
 their rows say so.
 
-What a call's CPU goes to, what was tried, and what holds the bars that are not met: [what a call costs](performance.md).
+Where a call's CPU goes, what was tried, and what holds the bars that are not met: [what a call costs](performance.md).
 """
 
 
