@@ -16,10 +16,10 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.api import Request
 
 from bridge.adapters.streams.requests import DescribeTransactions
+from bridge.kafka_clients import RETRY_SECONDS
 
 log = structlog.get_logger(__name__)
 
-RETRY_SECONDS = 0.05
 # How long a transaction's markers usually take.
 MARKERS_SECONDS = 0.003
 

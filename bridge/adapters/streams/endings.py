@@ -74,8 +74,11 @@ class Endings:
         producer_id, epoch = await self._take_over(transactional_id)
         if producer_id != told.producer_id:
             raise Refused(f"{transactional_id} has another producer id now; see `kafka-transactions.sh find-hanging`")
-        mine: dict[str, Any] = {"transactional_id": transactional_id, "producer_id": producer_id}
-        mine["producer_epoch"] = epoch
+        mine: dict[str, Any] = {
+            "transactional_id": transactional_id,
+            "producer_id": producer_id,
+            "producer_epoch": epoch,
+        }
         places = [(topic, list(range(await partitions_of(self._producer, topic)))) for topic in self._topics]
         await self._coordinators.of_transactions(
             transactional_id,

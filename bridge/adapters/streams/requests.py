@@ -1,9 +1,18 @@
 """Requests that aiokafka 0.14 does not have, in its own form, as the Kafka protocol writes them down."""
 
+from typing import Any
+
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
 COMPACT = CompactString("utf-8")
+Field = tuple[str, Any]
+
+
+def by_partition(*fields: Field) -> Field:
+    """The field `topics`, with these fields for each partition of each."""
+    partitions = CompactArray(*fields, ("tags", TaggedFields))
+    return "topics", CompactArray(("name", COMPACT), ("partitions", partitions), ("tags", TaggedFields))
 
 
 class TxnOffsetCommitResponse(Response):
@@ -13,17 +22,7 @@ class TxnOffsetCommitResponse(Response):
     API_VERSION = 3
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("name", COMPACT),
-                (
-                    "partitions",
-                    CompactArray(("partition_index", Int32), ("error_code", Int16), ("tags", TaggedFields)),
-                ),
-                ("tags", TaggedFields),
-            ),
-        ),
+        by_partition(("partition_index", Int32), ("error_code", Int16)),
         ("tags", TaggedFields),
     )
 
@@ -43,22 +42,11 @@ class TxnOffsetCommitStruct(RequestStruct):
         ("generation_id", Int32),
         ("member_id", COMPACT),
         ("group_instance_id", COMPACT),
-        (
-            "topics",
-            CompactArray(
-                ("name", COMPACT),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("partition_index", Int32),
-                        ("committed_offset", Int64),
-                        ("committed_leader_epoch", Int32),
-                        ("committed_metadata", COMPACT),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("tags", TaggedFields),
-            ),
+        by_partition(
+            ("partition_index", Int32),
+            ("committed_offset", Int64),
+            ("committed_leader_epoch", Int32),
+            ("committed_metadata", COMPACT),
         ),
         ("tags", TaggedFields),
     )
@@ -109,32 +97,21 @@ class DescribeProducersResponse(Response):
     API_VERSION = 0
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("name", COMPACT),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("partition_index", Int32),
-                        ("error_code", Int16),
-                        ("error_message", COMPACT),
-                        (
-                            "active_producers",
-                            CompactArray(
-                                ("producer_id", Int64),
-                                ("producer_epoch", Int32),
-                                ("last_sequence", Int32),
-                                ("last_timestamp", Int64),
-                                ("coordinator_epoch", Int32),
-                                ("current_txn_start_offset", Int64),
-                                ("tags", TaggedFields),
-                            ),
-                        ),
-                        ("tags", TaggedFields),
-                    ),
+        by_partition(
+            ("partition_index", Int32),
+            ("error_code", Int16),
+            ("error_message", COMPACT),
+            (
+                "active_producers",
+                CompactArray(
+                    ("producer_id", Int64),
+                    ("producer_epoch", Int32),
+                    ("last_sequence", Int32),
+                    ("last_timestamp", Int64),
+                    ("coordinator_epoch", Int32),
+                    ("current_txn_start_offset", Int64),
+                    ("tags", TaggedFields),
                 ),
-                ("tags", TaggedFields),
             ),
         ),
         ("tags", TaggedFields),
