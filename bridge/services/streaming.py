@@ -141,7 +141,9 @@ def wire(  # noqa: PLR0913  # each is a fact of the service that no other part k
         physical=lambda name: physical_name(prefix, name),
     )
     secrets = logging.secrets_in(*(group for group in vars(settings).values()))
-    logging.configure(settings.log, service=party.value, stream=sys.stderr, secrets=secrets, trace_ids=tracing.ids)
+    logging.configure(
+        settings.log, service=party.value, stream=sys.stderr, secrets=secrets, trace_ids=tracing.ids, for_good=True
+    )
     group = physical_name(prefix, party.value)
     transactional_id_prefix = f"{group}-"
     codec = asyncio.run(_start(settings, topics, party, group=group, transactional_id_prefix=transactional_id_prefix))

@@ -279,7 +279,7 @@ def test_nothing_personal_is_seen_outside_of_the_topics(told: Told) -> None:
 
     assert leaks == {}
     assert len(told.outside) > 30
-    assert '"level": "debug"' in told.outside["log of dispatcher"]
+    assert '"level":"debug"' in told.outside["log of dispatcher"]
     for service in MANAGED:
         assert "bridge_build_info" in told.outside[f"{service} /metrics"]
     assert {span.service for span in told.spans} == set(MANAGED)

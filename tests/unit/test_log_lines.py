@@ -22,7 +22,7 @@ from tests.webhook_doubles import HEADERS, Bench
 
 BEGIN, END = "<!-- lines:begin -->\n", "<!-- lines:end -->\n"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-SECONDS = re.compile(r'("seconds": )[\d.e-]+')
+SECONDS = re.compile(r'("seconds":)[\d.e-]+')
 
 
 class Written:

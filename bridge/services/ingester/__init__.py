@@ -66,6 +66,7 @@ def main(environ: Mapping[str, str]) -> int:
         stream=sys.stderr,
         secrets=logging.secrets_in(*vars(settings).values()),
         trace_ids=tracing.ids,
+        for_good=True,
     )
     spare_the_collector()
     with asyncio.Runner(loop_factory=new_loop) as runner:
