@@ -12,6 +12,8 @@ import httpx
 
 # More different URLs than the gateway has operations; those that hold an id push each other out.
 URLS = 64
+# Those whose request tells its length though it has no body (RFC 9110 section 8.6).
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 Headers = Mapping[str, str]
 
 
@@ -34,14 +36,24 @@ class DirectClient:
         self._url = lru_cache(maxsize=URLS)(self._parsed)
 
     def build_request(self, method: str, url: str, *, content: str | bytes | None, headers: Headers) -> httpx.Request:
-        """Put a request together; nothing is sent."""
-        return httpx.Request(
+        """
+        Put a request together; nothing is sent.
+
+        httpx works out Host and Content-Length itself where it is given `content`, and makes the headers a second time
+        for them: two thirds of what a request costs.
+        """
+        where, host = self._url(url)
+        body = content.encode() if isinstance(content, str) else content
+        length = {} if body is None and method not in WITH_BODY else {"Content-Length": str(len(body or b""))}
+        request = httpx.Request(
             method,
-            self._url(url),
-            content=content,
-            headers={**self._headers, **headers},
+            where,
+            stream=httpx.ByteStream(body or b""),
+            headers={"Host": host, **self._headers, **headers, **length},
             extensions={"timeout": self._timeout},
         )
+        request.read()
+        return request
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """
@@ -57,5 +69,7 @@ class DirectClient:
         """Close all connections."""
         await self._transport.aclose()
 
-    def _parsed(self, url: str) -> httpx.URL:
-        return httpx.URL(url if "://" in url else f"{self._base_url}/{url.lstrip('/')}")
+    def _parsed(self, url: str) -> tuple[httpx.URL, str]:
+        """The whole URL, and the Host that belongs to it."""
+        whole = httpx.URL(url if "://" in url else f"{self._base_url}/{url.lstrip('/')}")
+        return whole, whole.netloc.decode("ascii")
