@@ -12,9 +12,10 @@ from bridge.ports import TableLost
 
 log = structlog.get_logger(__name__)
 
-# How long a write waits for others to share its transaction. Measured: fewer and larger transactions cost the worker
-# and the broker less.
-GATHERING_SECONDS = 0.005
+# How far the beginnings of two transactions are apart at least; what comes meanwhile shares the next one, and what
+# comes after a pause does not wait. With 400 writes a second it spares the broker a tenth of its CPU and costs each
+# write a millisecond or two; with many more writes a transaction takes longer than this by itself.
+APART_SECONDS = 0.006
 # Most writes in one transaction.
 LARGEST_BATCH = 500
 # How long a transaction that is under way may take to end when the partitions are given up.
@@ -70,11 +71,14 @@ class Commits:
             await asyncio.wait([self._writer])
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        next_at = loop.time()
         while not self._closing:
             if not self._writes:
                 self._wanted.clear()
                 await self._wanted.wait()
-            await asyncio.sleep(GATHERING_SECONDS)
+            await asyncio.sleep(max(0.0, next_at - loop.time()))
+            next_at = loop.time() + APART_SECONDS
             batch = [self._writes.popleft() for _ in range(min(len(self._writes), LARGEST_BATCH))]
             if not batch:
                 continue

@@ -164,14 +164,14 @@ class GroupProducer:
         counts: dict[str, int] = {}
         for record in records:
             topic, number = record.topic, record.partition
+            if topic not in counts:
+                # Also where the partition is given: the producer then knows the topic, and needs to.
+                counts[topic] = await partitions_of(producer, topic)
             if number is None:
-                if topic not in counts:
-                    counts[topic] = await partitions_of(producer, topic)
                 number = partition_of(record.key or b"", counts[topic])
             by_partition[topic, number].append(record)
         sent = []
         for (topic, number), several in by_partition.items():
-            await partitions_of(producer, topic)
             batch = producer.create_batch()
             for record in several:
                 fields = {"key": record.key, "value": record.value, "headers": list(record.headers), "timestamp": None}
