@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -31,7 +31,7 @@ _numbers = count(1)
 
 class BenchServices(RunningServices):
     """
-    Services with topics of their own; `instead` names the module that runs in place of a service.
+    Services without the limits that would otherwise be measured.
 
     They are begun by name: `dispatcher-1` and `dispatcher-2` are two workers.
     """
@@ -52,8 +52,8 @@ class BenchServices(RunningServices):
             logs,
             settings={**UNLIMITED, **settings},
             simulator=simulator,
+            instead=instead,
         )
-        self._instead = instead
         # Those that were killed to stay away.
         self.gone: set[str] = set()
 
@@ -106,11 +106,6 @@ class BenchServices(RunningServices):
             child.kill()
         super().stop()
         asyncio.run(delete_topics(self.bootstrap_servers, self.prefix))
-
-    def _program(self, service: str, name: str) -> Program:
-        program = super()._program(service, name)
-        module = self._instead.get(service)
-        return replace(program, command=(sys.executable, "-m", module)) if module else program
 
 
 async def delete_topics(bootstrap_servers: str, prefix: str) -> None:

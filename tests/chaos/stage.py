@@ -4,7 +4,6 @@ links that can be cut.
 """
 
 import re
-import sys
 import threading
 import time
 from collections import Counter
@@ -87,6 +86,7 @@ class Stage(BridgeUnderTest):
             logs,
             settings={**SETTINGS, **setup.settings},
             simulator={**SIMULATOR, **setup.simulator},
+            instead=setup.instead,
         )
         self.clock = logs / "clock"
         self.clock.write_text("0")
@@ -192,9 +192,7 @@ class Stage(BridgeUnderTest):
             own["BRIDGE_KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{self.to_broker[service].port}"
         if service == "ingester":
             own["BRIDGE_WEBHOOK_LISTEN"] = f"127.0.0.1:{self.webhooks[name]}"
-        module = self.setup.instead.get(service)
-        command = (sys.executable, "-m", module, service) if module else program.command
-        return replace(program, command=command, environment={**program.environment, **own})
+        return replace(program, environment={**program.environment, **own})
 
     def _supervise(self) -> None:
         while not self._over.wait(SUPERVISED_EVERY_SECONDS):

@@ -27,7 +27,10 @@ MANAGED = ("dispatcher", "ingester", "tracker")
 
 
 class RunningServices:
-    """One bridge with topics of its own; `settings` are BRIDGE_ variables, `simulator` are SIMULATOR_ variables."""
+    """
+    One bridge with topics of its own; `settings` are BRIDGE_ variables, `simulator` are SIMULATOR_ variables, and
+    `instead` names the module that runs in place of a service.
+    """
 
     def __init__(
         self,
@@ -37,8 +40,10 @@ class RunningServices:
         *,
         settings: Mapping[str, str] = NOTHING_MORE,
         simulator: Mapping[str, str] = NOTHING_MORE,
+        instead: Mapping[str, str] = NOTHING_MORE,
     ) -> None:
         self.name = name
+        self._instead = instead
         self.fleet = Fleet()
         self.children: dict[str, Child] = {}
         self._ports: dict[str, int] = {}
@@ -161,11 +166,13 @@ class RunningServices:
         log = self._logs / f"{name}.log"
         if service == "simulator":
             url = f"http://127.0.0.1:{self.gateway.port}/live"
-            command = (sys.executable, "-m", "bridge.simulator")
-            return Program(name, command, log, self._simulator, ready_url=url)
+            simulator = (sys.executable, "-m", "bridge.simulator")
+            return Program(name, simulator, log, self._simulator, ready_url=url)
         management = f"127.0.0.1:{self._port(name)}"
         environment = {**self._settings, "BRIDGE_MANAGEMENT_LISTEN": management}
-        return Program(name, (*BRIDGE, "run", service), log, environment, ready_url=f"http://{management}/ready")
+        module = self._instead.get(service)
+        command = (sys.executable, "-m", module, service) if module else (*BRIDGE, "run", service)
+        return Program(name, command, log, environment, ready_url=f"http://{management}/ready")
 
     def _port(self, name: str) -> int:
         while name not in self._ports:

@@ -59,6 +59,9 @@ class MembershipListener(driver.ConsumerRebalanceListener):
         """
         Keep it before anything else happens: a moment later the group may know this worker no more. A service that is
         ending takes nothing over; its main thread would not answer, and this one would never end.
+
+        aiokafka sends heartbeats from when this has returned, and a take-over of many journeys may last longer than the
+        session: so they begin here.
         """
         app: Any = self._bridge_thread.app
         if app.should_stop:
@@ -66,6 +69,7 @@ class MembershipListener(driver.ConsumerRebalanceListener):
         consumer: Any = self._bridge_thread._consumer  # noqa: SLF001  # neither Faust nor aiokafka tells it
         coordinator = consumer._coordinator  # noqa: SLF001  # as above
         app.membership = Membership(app.conf.id, coordinator.generation, coordinator.member_id)
+        coordinator._start_heartbeat_task()  # noqa: SLF001  # as above; it does nothing when it is called again
         await super().on_partitions_assigned(assigned)
 
 

@@ -117,6 +117,13 @@ def test_a_consumer_tells_as_which_member_it_was_assigned_its_partitions() -> No
     )
 
 
+def test_heartbeats_begin_only_after_the_assignment_unless_they_were_begun_before() -> None:
+    """When they begin before it, the bridge need not begin them itself."""
+    rejoining = inspect.getsource(GroupCoordinator.ensure_active_group)
+    assert rejoining.index("await self._do_rejoin_group(") < rejoining.index("self._start_heartbeat_task()")
+    assert "if self._heartbeat_task is None:" in inspect.getsource(GroupCoordinator._start_heartbeat_task)
+
+
 def test_a_consumer_that_stops_still_lets_out_what_it_cancels() -> None:
     """When it does better, `stop_reading` can go."""
     assert "x.cancel()\n            await x\n" in inspect.getsource(AiokafkaFetcher.close)

@@ -119,15 +119,20 @@ class Thread:
     """The thread of a Faust consumer that was assigned partitions, with the app that it belongs to."""
 
     def __init__(self, *, should_stop: bool) -> None:
-        coordinator = SimpleNamespace(generation=3, member_id="member")
+        self.beats = 0
+        coordinator = SimpleNamespace(generation=3, member_id="member", _start_heartbeat_task=self._beat)
         self._consumer = SimpleNamespace(_coordinator=coordinator)
         self.app = SimpleNamespace(should_stop=should_stop, conf=SimpleNamespace(id="group"), membership=None)
         self.told: list[tuple[set[TP], int]] = []
+
+    def _beat(self) -> None:
+        self.beats += 1
 
     def _ensure_consumer(self) -> Any:
         return self._consumer
 
     async def on_partitions_assigned(self, assigned: set[TP], generation: int) -> None:
+        assert self.beats == 1, "the session would end under a long take-over"
         self.told.append((assigned, generation))
 
 
