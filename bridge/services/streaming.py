@@ -43,6 +43,8 @@ T = TypeVar("T", bound=StreamTelemetry)
 
 # Beside the calls and the transactions of an input: the longest wait for a schema registry, and a busy machine.
 STUCK_MARGIN = timedelta(seconds=60)
+# Why a worker is not ready.
+NOT_YET = "the consumer group has not settled yet, or its table is still being read"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +205,7 @@ def management(streaming: Streaming[Any]) -> AsgiServer:
     """The management server of a streaming service."""
     app = management_app(
         alive={"stream": streaming.stream.fault},
-        ready={"group": lambda: None if streaming.stream.assigned else "the consumer group has not settled yet"},
+        ready={"group": lambda: None if streaming.stream.assigned else NOT_YET},
         metrics=streaming.telemetry.exposition,
     )
     return AsgiServer(

@@ -45,9 +45,9 @@ def measure(known: int, bench: Bench) -> Json:
             ready = time.monotonic() - started
             pids = {"workers": services.pids("dispatcher"), "broker": [kafka.pid(1)]}
             started_cpu = gauge.read(pids).cpu["workers"]
-            rss = sum(map(gauge.rss_mib, pids["workers"]))
             _deliver(services.bootstrap_servers, services.prefix, range(1))
             _wait(sink, ACTIVE)
+            rss = sum(map(gauge.rss_mib, pids["workers"]))
             begin = gauge.read(pids)
             _deliver(services.bootstrap_servers, services.prefix, range(1, 1 + rounds))
             _wait(sink, ACTIVE * (1 + rounds))

@@ -195,8 +195,9 @@ class StreamService:
 
     @property
     def assigned(self) -> bool:
-        """Whether this worker takes part: the group has settled, and the flow is on."""
-        return not self.app.should_stop and bool(self.app.flow_control.is_active()) and not self.app.rebalancing
+        """Whether this worker takes part: the group has settled, its partitions are open, and the flow is on."""
+        settled = bool(self.app.flow_control.is_active()) and not self.app.rebalancing
+        return settled and not self._opening and not self.app.should_stop
 
     def fault(self) -> str | None:
         """
