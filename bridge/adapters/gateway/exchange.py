@@ -68,20 +68,20 @@ class Exchange:
 
         """
         response = await self._client.send(self._request)
+        # httpx's decoding and closing of a body cost more than reading it, and we asked for one that needs neither.
+        as_sent = cast("httpx.AsyncByteStream", response.stream)
         self.received = Received(response)
         try:
-            self.received.body = await _body(response)
+            self.received.body = await _body(response, as_sent)
         except CAUGHT:
             self.received.body = None
         finally:
-            await _close(response)
+            await _close(as_sent)
         return self.received
 
 
-async def _body(response: httpx.Response) -> bytes | None:
+async def _body(response: httpx.Response, as_sent: httpx.AsyncByteStream) -> bytes | None:
     """All of the body, or None if it is longer than can be read."""
-    # httpx's decoding of a body costs more than the rest of reading it, and we asked for one that needs none.
-    as_sent = cast("httpx.AsyncByteStream", response.stream)
     chunks, size = [], 0
     async for chunk in response.aiter_bytes() if "Content-Encoding" in response.headers else as_sent:
         size += len(chunk)
@@ -91,10 +91,10 @@ async def _body(response: httpx.Response) -> bytes | None:
     return b"".join(chunks)
 
 
-async def _close(response: httpx.Response) -> None:
+async def _close(body: httpx.AsyncByteStream) -> None:
     """Give the connection back; one that cannot be given back any more has been closed, which does as well."""
     try:
-        await response.aclose()
+        await body.aclose()
     except CAUGHT:
         return
 

@@ -49,16 +49,16 @@ class JourneyGauges:
             self._count(before.journey if before is not None else None, after.journey)
 
     def _move(self, key: str, before: TicketState | None, after: TicketState | None) -> None:
-        if before is not None and before.journey is not None:
-            self._phases.add(-1, before.journey.phase)
-            word = attention(before)
-            if word is not None:
-                self._attention.add(-1, word)
-        if after is not None and after.journey is not None:
-            self._phases.add(1, after.journey.phase)
-            word = attention(after)
-            if word is not None:
-                self._attention.add(1, word)
+        for tally, left, entered in (
+            (self._phases, phase(before), phase(after)),
+            (self._attention, asked_of_people(before), asked_of_people(after)),
+        ):
+            if left == entered:
+                continue
+            if left is not None:
+                tally.add(-1, left)
+            if entered is not None:
+                tally.add(1, entered)
         was, is_now = standing(before), standing(after)
         if was is not None and (is_now is None or is_now[0] is not was[0]):
             self._commands[was[0]].put(key, None)
@@ -90,6 +90,16 @@ class JourneyGauges:
         return [
             ((standing.value,), 0.0 if since is None else max(0.0, now - since)) for standing, since in earliest.items()
         ]
+
+
+def phase(ticket: TicketState | None) -> str | None:
+    """The phase of a ticket's journey."""
+    return ticket.journey.phase if ticket is not None and ticket.journey is not None else None
+
+
+def asked_of_people(ticket: TicketState | None) -> str | None:
+    """What a person must do about a ticket."""
+    return attention(ticket) if ticket is not None else None
 
 
 def standing(ticket: TicketState | None) -> tuple[Standing, float] | None:
