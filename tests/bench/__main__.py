@@ -15,7 +15,7 @@ from pathlib import Path
 from bridge.sandbox.broker import LASTING
 from bridge.sandbox.errors import SandboxError
 from tests.bench import deliver, grow, ingest, journey, latency, micro, page, react, takeover
-from tests.bench.gauge import ROOT, circumstances
+from tests.bench.gauge import ROOT, circumstances, wait_until_quiet
 from tests.bench.plan import EVIDENCE, Bench, Json, Missing, Planned, identity, lines
 from tests.kafka_broker import fresh_kafka
 
@@ -95,6 +95,7 @@ def _made(planned: Planned, bench: Bench) -> Json:
         planned.install()
     except Missing as missing:
         return {"not_run": str(missing)}
+    wait_until_quiet()
     before = {**circumstances(), "asked_seconds": bench.seconds}
     try:
         return {**before, **planned.measure(bench)}

@@ -13,6 +13,10 @@ from pathlib import Path
 TICKS = os.sysconf("SC_CLK_TCK")
 PACKAGES = ("aiokafka", "aiohttp", "fastavro", "faust-streaming", "httpx", "msgspec", "uvloop")
 ROOT = Path(__file__).parents[2]
+# The load at which a machine has room, and how long it is waited for; the load falls to a third in a minute.
+QUIET_LOAD = 1.5
+QUIET_WITHIN_SECONDS = 90.0
+LOOK_SECONDS = 1.0
 GIT = shutil.which("git") or "/usr/bin/git"
 
 
@@ -58,6 +62,13 @@ class Reading:
 def read(pids: Mapping[str, Iterable[int]]) -> Reading:
     """Read the processes of each name at once."""
     return Reading(time.monotonic(), {name: sum(map(cpu_seconds, each)) for name, each in pids.items()})
+
+
+def wait_until_quiet(longest: float = QUIET_WITHIN_SECONDS) -> None:
+    """Until what ran before is out of the machine's load; not for ever, since others may keep it busy."""
+    deadline = time.monotonic() + longest
+    while os.getloadavg()[0] > QUIET_LOAD and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
 
 
 def circumstances() -> dict[str, object]:
