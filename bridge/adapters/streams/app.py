@@ -58,6 +58,10 @@ class BridgeApp(faust.App):
     """
 
     before: Callable[[], Awaitable[None]]
+    # How long records under way may take when the partitions are wanted back, and what to do with a worker that would
+    # wait for longer.
+    drain_seconds: float
+    give_up: Callable[[BaseException], Awaitable[None]]
     fetched: ChannelT[list[Message]]
     membership: Membership
 
@@ -152,6 +156,8 @@ class StreamService:
             env_prefix="BRIDGE_UNUSED_FAUST_",
         )
         self.app.before = self._start
+        self.app.drain_seconds = self._drain_seconds
+        self.app.give_up = self._crash
         self.app.on_partitions_assigned.connect(self._assigned, weak=False)  # type: ignore[arg-type]  # Faust calls it with the app first, as its documentation says
         self.app.on_partitions_revoked.connect(self._revoked, weak=False)  # type: ignore[arg-type]  # Faust calls it with the app first, as its documentation says
         self.app.on_before_shutdown.connect(self._stopping, weak=False)  # type: ignore[arg-type]  # Faust calls it with the app first, as its documentation says

@@ -79,6 +79,18 @@ class ReadCommittedConsumer(driver.Consumer):
     RebalanceListener = MembershipListener
     polled_at = 0.0
 
+    async def wait_empty(self) -> None:
+        """
+        As Faust's, which waits for records under way as long as it takes: whatever they wait for is over by then, or
+        never will be, and the group has put this worker out.
+        """
+        app: Any = self.app
+        try:
+            async with asyncio.timeout(app.drain_seconds):
+                await super().wait_empty()
+        except TimeoutError as error:
+            await app.give_up(error)
+
     def resume_flow(self) -> None:
         """As Faust's; what it had to wait for before does not count against it."""
         self.polled_at = time.monotonic()

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
@@ -113,6 +114,27 @@ async def test_a_consumer_that_was_closed_is_an_error_unless_the_app_stops(*, st
     else:
         with pytest.raises(ConnectionAbortedError):
             await source.drain()
+
+
+async def test_a_record_that_never_ends_holds_no_rebalance_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust would wait for it for ever, with the group settled long since without this worker."""
+
+    async def for_ever(_: Any) -> None:
+        await asyncio.Event().wait()
+
+    gave_up: list[BaseException] = []
+
+    async def give_up(error: BaseException) -> None:
+        gave_up.append(error)
+
+    monkeypatch.setattr(driver.Consumer, "wait_empty", for_ever)
+    consumer: Any = object.__new__(ReadCommittedConsumer)
+    consumer.app = SimpleNamespace(drain_seconds=0.01, give_up=give_up)
+
+    async with asyncio.timeout(5):
+        await consumer.wait_empty()
+
+    assert [type(error) for error in gave_up] == [TimeoutError]
 
 
 class Thread:
