@@ -85,11 +85,12 @@ class ReadCommittedConsumer(driver.Consumer):
         never will be, and the group has put this worker out.
         """
         app: Any = self.app
-        try:
-            async with asyncio.timeout(app.drain_seconds):
-                await super().wait_empty()
-        except TimeoutError as error:
-            await app.give_up(error)
+        # A task of its own: Faust's takes no cancellation.
+        waiting = asyncio.ensure_future(super().wait_empty())
+        await asyncio.wait([waiting], timeout=app.drain_seconds)
+        if not waiting.done():
+            await app.give_up(TimeoutError(f"records under way have not ended in {app.drain_seconds:g} s"))
+        await waiting
 
     def resume_flow(self) -> None:
         """As Faust's; what it had to wait for before does not count against it."""
