@@ -4,14 +4,11 @@ A JSON object being read member by member: what is asked for and fits is taken o
 Rule: nothing here raises anything but `Unreadable`, whatever the JSON is, and no error text holds a value from it.
 """
 
-import contextlib
 import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeGuard, TypeVar
-
-import msgspec
 
 T = TypeVar("T")
 
@@ -20,9 +17,7 @@ LONGEST_ID = 200
 # What an Avro long can hold.
 LONG = range(-(2**63), 2**63)
 
-# The first takes a tenth of the time, and leaves what is not ASCII as it is, or refuses it.
-_COMPACT = msgspec.json.Encoder(order="deterministic").encode
-_ESCAPED = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+_COMPACT = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 _WHOLE = re.compile(r"(-?\d+)(?:\.0+)?", re.ASCII)
 _DATE_TIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:[.,](?P<fraction>\d+))?)?(?:[Zz]|[+-]\d\d:?\d\d)?", re.ASCII
@@ -142,11 +137,7 @@ def is_text(value: object) -> TypeGuard[str]:
 def compact(value: object) -> str:
     """Compact JSON, keys sorted, ASCII only."""
     try:
-        with contextlib.suppress(UnicodeEncodeError):
-            encoded = _COMPACT(value)
-            if encoded.isascii():
-                return encoded.decode()
-        return _ESCAPED(value)
+        return _COMPACT(value)
     except RecursionError as error:
         raise Unreadable("the JSON is nested too deeply") from error
 
