@@ -3,12 +3,14 @@ The services of a bridge as in production: each a process of its own, told every
 Apache Kafka and against the simulator.
 """
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import httpx
 
@@ -180,6 +182,11 @@ class RunningServices:
             if port not in self._ports.values():
                 self._ports[name] = port
         return self._ports[name]
+
+
+def events_in(log: str) -> list[dict[str, Any]]:
+    """The lines that services wrote to a log, without what else is in it."""
+    return [json.loads(line) for line in log.splitlines() if line.startswith("{")]
 
 
 def run_command(settings: Mapping[str, str], *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

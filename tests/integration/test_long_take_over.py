@@ -1,8 +1,7 @@
 """A take-over that lasts longer than the session: the group keeps the worker, which then does its work."""
 
-import json
-
 from tests.integration.conftest import RunningBridge
+from tests.integration.running_services import events_in
 from tests.integration.slow_dispatcher import LASTS_SECONDS
 
 SESSION_SECONDS = 6
@@ -18,5 +17,5 @@ def test_a_worker_that_takes_over_for_longer_than_its_session_is_not_put_out(run
 
     bridge.wait_for_outcome(bridge.request_test("HAPPY_PATH"), "RUN_TEST ACCEPTED TEST_FINISHED")
 
-    lines = [json.loads(line) for line in bridge.log("dispatcher").splitlines() if line.startswith("{")]
+    lines = events_in(bridge.log("dispatcher"))
     assert [line["generation"] for line in lines if line["event"] == "table partitions opened"] == [1]

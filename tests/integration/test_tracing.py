@@ -3,7 +3,6 @@ One trace from the fault ticket to the KCI and the transition, over hours that a
 a bridge that minds neither a collector that is away nor one that was never told of.
 """
 
-import json
 import os
 import re
 import time
@@ -17,7 +16,7 @@ from bridge.sandbox.ports import free_port
 from tests.builders import PERSONAL, a_report, an_answer
 from tests.integration.bridge_under_test import BridgeUnderTest, Ticket
 from tests.integration.conftest import RunningBridge
-from tests.integration.running_services import MANAGED
+from tests.integration.running_services import MANAGED, events_in
 from tests.otlp_sink import OtlpSink, Seen, drawn
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -207,7 +206,7 @@ def assert_the_records_carry_the_trace(bridge: BridgeUnderTest, ticket: Ticket) 
 
 
 def assert_the_logs_name_the_trace(bridge: BridgeUnderTest, ticket: Ticket) -> None:
-    lines = [json.loads(line) for line in bridge.logs().splitlines() if line.startswith("{")]
+    lines = events_in(bridge.logs())
     about = [line for line in lines if line.get("ticket_id") == ticket.id]
     for service, event in (("dispatcher", "outcome"), ("tracker", "transition")):
         mine = [line for line in about if (line["service"], line["event"]) == (service, event)]

@@ -43,12 +43,12 @@ class DirectClient:
         for them: two thirds of what a request costs.
         """
         where, host = self._url(url)
-        body = content.encode() if isinstance(content, str) else content
-        length = {} if body is None and method not in WITH_BODY else {"Content-Length": str(len(body or b""))}
+        body = content.encode() if isinstance(content, str) else content or b""
+        length = {"Content-Length": str(len(body))} if body or method in WITH_BODY else {}
         request = httpx.Request(
             method,
             where,
-            stream=httpx.ByteStream(body or b""),
+            stream=httpx.ByteStream(body),
             headers={"Host": host, **self._headers, **headers, **length},
             extensions={"timeout": self._timeout},
         )

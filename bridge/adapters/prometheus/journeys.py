@@ -50,8 +50,8 @@ class JourneyGauges:
 
     def _move(self, key: str, before: TicketState | None, after: TicketState | None) -> None:
         for tally, left, entered in (
-            (self._phases, phase(before), phase(after)),
-            (self._attention, asked_of_people(before), asked_of_people(after)),
+            (self._phases, phase_of(before), phase_of(after)),
+            (self._attention, attention_of(before), attention_of(after)),
         ):
             if left == entered:
                 continue
@@ -92,12 +92,12 @@ class JourneyGauges:
         ]
 
 
-def phase(ticket: TicketState | None) -> str | None:
+def phase_of(ticket: TicketState | None) -> str | None:
     """The phase of a ticket's journey."""
     return ticket.journey.phase if ticket is not None and ticket.journey is not None else None
 
 
-def asked_of_people(ticket: TicketState | None) -> str | None:
+def attention_of(ticket: TicketState | None) -> str | None:
     """What a person must do about a ticket."""
     return attention(ticket) if ticket is not None else None
 

@@ -117,7 +117,6 @@ class StreamService:
         rebalance_timeout_seconds = kafka.rebalance_timeout_seconds.total_seconds()
         self._topics = topics
         self._table = table
-        self._drain_seconds = rebalance_timeout_seconds * DRAIN_SHARE
         self._max_pulled = max_pulled
         self._stuck_after = stuck_after.total_seconds()
         self._opening = False
@@ -156,7 +155,7 @@ class StreamService:
             env_prefix="BRIDGE_UNUSED_FAUST_",
         )
         self.app.before = self._start
-        self.app.drain_seconds = self._drain_seconds
+        self.app.drain_seconds = rebalance_timeout_seconds * DRAIN_SHARE
         self.app.give_up = self._crash
         self.app.on_partitions_assigned.connect(self._assigned, weak=False)  # type: ignore[arg-type]  # Faust calls it with the app first, as its documentation says
         self.app.on_partitions_revoked.connect(self._revoked, weak=False)  # type: ignore[arg-type]  # Faust calls it with the app first, as its documentation says
@@ -214,7 +213,7 @@ class StreamService:
             return None
         now = time.monotonic()
         if self._stopping_since is not None:
-            late = now - self._stopping_since > self._drain_seconds + STOP_SECONDS
+            late = now - self._stopping_since > self.app.drain_seconds + STOP_SECONDS
             return "the service was told to stop and does not end" if late else None
         # Inputs that came a moment before their partition was opened wait for it, however long it takes.
         fault = None if self._opening else self._lanes.fault(self._stuck_after)
@@ -355,7 +354,7 @@ class StreamService:
         """Let what runs finish (Faust waited for records, not for wakes), then give the partitions up."""
         if self._lanes is not None:
             try:
-                await asyncio.wait_for(self._lanes.drain(), timeout=self._drain_seconds)
+                await asyncio.wait_for(self._lanes.drain(), timeout=self.app.drain_seconds)
             except TimeoutError:
                 log.warning("calls still in flight when the partitions were given up", lanes=self._lanes.running)
         await self._table.close()

@@ -77,7 +77,7 @@ class Commits:
             if not self._writes:
                 self._wanted.clear()
                 await self._wanted.wait()
-            await asyncio.sleep(max(0.0, next_at - loop.time()))
+            await asyncio.sleep(next_at - loop.time())
             next_at = loop.time() + APART_SECONDS
             batch = [self._writes.popleft() for _ in range(min(len(self._writes), LARGEST_BATCH))]
             if not batch:
