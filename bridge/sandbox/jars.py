@@ -83,7 +83,7 @@ def install_jars(
     SandboxError when a jar cannot be fetched, or is not the one that the lock file names.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with _exclusive(cache):
+    with exclusive(cache):
         for abandoned in cache.glob(f"{INCOMING}*"):
             shutil.rmtree(abandoned)
         missing = [jar for jar in jars if not (cache / jar.filename).exists()]
@@ -148,7 +148,8 @@ def _sha256(path: Path) -> str:
 
 
 @contextmanager
-def _exclusive(directory: Path) -> Iterator[None]:
-    with (directory / "lock").open("w") as lock:
+def exclusive(cache: Path) -> Iterator[None]:
+    """Wait for the other runs that change the cache, and keep them waiting; what is `INCOMING` is abandoned else."""
+    with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
