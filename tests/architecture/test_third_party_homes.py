@@ -78,6 +78,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "uvicorn": WEB,
     "uvloop": ("bridge.__main__", "bridge.adapters.streams", "bridge.cli", "bridge.services", "bridge.simulator"),
     "yaml": ("bridge.cli", "bridge.topics"),
+    "yarl": ("bridge.adapters.gateway",),  # the URLs that aiohttp takes
 }
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import httpx
 
-from bridge.adapters.gateway.transport import ConnectRefused, NameUnknown, TlsFailed
+from bridge.adapters.gateway.transport import ConnectRefused, NameUnknown, TlsFailed, Unwritable
 from bridge.domain.answers import Ambiguous, NotTaken
 from bridge.domain.outcomes import Reason
 from bridge.domain.record import Record
@@ -133,13 +133,14 @@ def _unknown(why: str, because: str) -> Rule:
 _ABSTRACT = "the class above the others; raised by nobody, and if it were, nothing would be known"
 _MISUSE = "a bug here, after an answer had begun"
 
-# Every public exception of httpx, and our three that tell ConnectErrors apart.
+# Every public exception of httpx, and ours that tell more than they do.
 EXCEPTIONS: dict[type[Exception], Rule] = {
     ConnectRefused: _unsent("CONNECT_REFUSED", "no connection: nobody listens"),
     NameUnknown: _unsent("NAME_UNKNOWN", "no connection: DNS"),
     TlsFailed: _unsent(
         "TLS_FAILED", "no connection: the certificate is not trusted, or the handshake failed", alarm=True
     ),
+    Unwritable: _unsent("UNWRITABLE", "a header holds a line break, a bug here; nothing was sent", alarm=True),
     httpx.ConnectError: _unsent("CONNECT_FAILED", "no connection"),
     httpx.ConnectTimeout: _unsent("CONNECT_TIMEOUT", "no connection in time, the wait for a free one included"),
     httpx.PoolTimeout: _unsent("NO_FREE_CONNECTION", "no connection was free in time"),

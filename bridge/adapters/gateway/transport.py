@@ -1,24 +1,21 @@
 """
 httpx over aiohttp, with exceptions that can be trusted to say whether anything was sent (docs/adr/0007).
 
-aiohttp's connections cost a sixth to an eighth of httpx's own under concurrency. What aiohttp raises is mapped here to
-httpx's exceptions by whether a connection had been handed to the request: before that not one byte can have been sent,
-after it nobody knows.
-
-aiohttp itself repeats a request on a stale connection only if its method is idempotent; POST and PATCH are not.
+What aiohttp raises is mapped here to httpx's exceptions by whether a connection had been handed to the request: before
+that not one byte can have been sent, after it nobody knows.
 """
 
-import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import aiohttp
 import httpx
-from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError
+
+from bridge.adapters.gateway.connections import Line, Pool
 
 # How long an idle connection is kept. A server that closes an idle connection in the moment in which a POST is written
 # makes that POST's fate unknown, so ours must be the shorter one. The shortest idle time-out of a common server is
@@ -26,6 +23,11 @@ from aiohttp.connector import Connection
 KEEP_ALIVE_SECONDS = 3.0
 # The transport's own extension of a request, see httpx.Request.extensions.
 PROGRESS = "progress"
+# What would end a line of a head, and begin another (RFC 9110 section 5.5).
+_LINE_ENDS = re.compile(rb"[\r\n\0]")
+# What aiohttp raises, and of it what says that the connection broke before an answer.
+MET = (aiohttp.ClientError, HttpProcessingError, OSError)
+BROKEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, ConnectionError)
 
 
 class ConnectRefused(httpx.ConnectError):
@@ -38,6 +40,10 @@ class NameUnknown(httpx.ConnectError):
 
 class TlsFailed(httpx.ConnectError):
     """The TLS handshake failed: the certificate, its name, or its authority."""
+
+
+class Unwritable(httpx.LocalProtocolError):
+    """A header would be more than one line."""
 
 
 @dataclass
@@ -53,9 +59,6 @@ class Progress:
         return self.connecting and not self.connected
 
 
-_current: ContextVar[Progress | None] = ContextVar("progress", default=None)
-
-
 class CarefulTransport(httpx.AsyncBaseTransport):
     """Connections to the gateway: no proxy or credentials from the environment, no cookies, no redirects."""
 
@@ -63,82 +66,67 @@ class CarefulTransport(httpx.AsyncBaseTransport):
         """Open nothing yet; the first request does, inside the running event loop."""
         self._tls = tls
         self._connections = connections
-        self._session: aiohttp.ClientSession | None = None
+        self._pool: Pool | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send once; what failed is told as the httpx exception that is true of it."""
+        """
+        Send once; what failed is told as the httpx exception that is true of it.
+
+        Only a GET is sent again, on another connection, if the one that it had been given was an idle one and broke.
+        """
         progress = request.extensions.get(PROGRESS) or Progress()
         progress.connecting = True
-        before = _current.set(progress)
-        await _see_closed_connections()
-        try:
-            response = await self._ask(request)
-        except (aiohttp.ClientError, OSError) as error:
-            raise faithful(error, connected=progress.connected) from error
-        finally:
-            _current.reset(before)
-        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+        timeouts = _timeouts(**request.extensions["timeout"])
+        as_sent = written(request)
+        while True:
+            try:
+                line = await self._take(request.url, timeouts)
+            except MET as error:
+                raise faithful(error, connected=False) from error
+            progress.connected = True
+            try:
+                head = await line.ask(as_sent, read_timeout=timeouts.sock_read)
+            except BaseException as error:
+                line.close()
+                if isinstance(error, BROKEN) and line.is_used and request.method == "GET":
+                    continue
+                if isinstance(error, MET):
+                    raise faithful(error, connected=True) from error
+                raise
+            return httpx.Response(head.status, headers=head.headers, stream=_Body(head.body, line))
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        if self._pool is not None:
+            await self._pool.aclose()
 
-    async def _ask(self, request: httpx.Request) -> aiohttp.ClientResponse:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=_Connector(ssl=self._tls, limit=self._connections, keepalive_timeout=KEEP_ALIVE_SECONDS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                auto_decompress=False,
-            )
-        return await self._session.request(
-            request.method,
-            str(request.url),
-            headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
-            data=request.content or None,
-            allow_redirects=False,
-            timeout=_timeouts(**request.extensions["timeout"]),
-        )
+    async def _take(self, url: httpx.URL, timeouts: aiohttp.ClientTimeout) -> Line:
+        if self._pool is None:
+            self._pool = Pool(self._tls, connections=self._connections, idle_seconds=KEEP_ALIVE_SECONDS)
+        return await self._pool.take(url, timeouts)
 
 
 class _Body(httpx.AsyncByteStream):
     """The body, with the same mapping of exceptions."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
+    def __init__(self, content: aiohttp.StreamReader, line: Line) -> None:
+        self._content = content
+        self._line = line
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         try:
-            chunk: bytes = await self._response.content.readany()
-        except (aiohttp.ClientError, OSError) as error:
+            chunk: bytes = await self._content.readany()
+        except MET as error:
             raise faithful(error, connected=True) from error
         if not chunk:
             raise StopAsyncIteration
         return chunk
 
     async def aclose(self) -> None:
-        # A connection with a body that was not read to its end is closed; any other goes back to the others.
-        self._response.release()
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Notices when a request is given its connection: until then not one byte of it can have left."""
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Any],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's own signature
-    ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
-        progress = _current.get()
-        if progress is not None:
-            progress.connected = True
-        return connection
+        self._line.release()
 
 
 @lru_cache(maxsize=8)
@@ -147,6 +135,21 @@ def _timeouts(
 ) -> aiohttp.ClientTimeout:
     """Httpx's time-outs in aiohttp's form; it knows none for writing alone."""
     return aiohttp.ClientTimeout(sock_connect=connect, sock_read=read, connect=pool)
+
+
+def written(request: httpx.Request) -> bytes:
+    """
+    The request as it is sent, with the headers that it has (RFC 9112).
+
+    Raises:
+        Unwritable: this would be another request than it says.
+
+    """
+    headers = request.headers.raw
+    if _LINE_ENDS.search(b"".join([part for header in headers for part in header])):
+        raise Unwritable("a header holds a line break")
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), request.url.raw_path, lines, request.content)
 
 
 def faithful(cause: Exception, *, connected: bool) -> httpx.HTTPError:
@@ -177,6 +180,7 @@ BEFORE_CONNECTING: tuple[tuple[type[BaseException], type[httpx.TransportError]],
 )
 AFTER_CONNECTING: tuple[tuple[type[BaseException], type[httpx.TransportError]], ...] = (
     (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+    (HttpProcessingError, httpx.RemoteProtocolError),
     (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
     (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
     (TimeoutError, httpx.ReadTimeout),
@@ -196,13 +200,3 @@ def tls_context(ca_file: str | None, cert_file: str | None, key_file: str | None
     if cert_file is not None:
         context.load_cert_chain(cert_file, key_file)
     return context
-
-
-async def _see_closed_connections() -> None:
-    """
-    Let the event loop notice which idle connections the server has closed, before one of them is chosen.
-
-    The loop polls its sockets once a turn and runs what came of it in the next: hence two.
-    """
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)

@@ -46,7 +46,7 @@ def test_every_public_exception_of_httpx_has_a_row_of_its_own() -> None:
 
 
 def test_the_table_has_no_row_for_anything_else() -> None:
-    ours = {transport.ConnectRefused, transport.NameUnknown, transport.TlsFailed}
+    ours = {transport.ConnectRefused, transport.NameUnknown, transport.TlsFailed, transport.Unwritable}
     assert set(EXCEPTIONS) == {*httpx_exceptions(), *ours}
 
 
@@ -75,7 +75,7 @@ def test_no_exception_is_called_not_taken_once_a_connection_was_there(kind: type
 @pytest.mark.parametrize("kind", EXCEPTIONS, ids=lambda kind: kind.__name__)
 def test_what_may_have_been_sent_is_never_called_not_taken(kind: type[Exception]) -> None:
     before_sending = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-    if not issubclass(kind, (*before_sending, httpx.InvalidURL)):
+    if not issubclass(kind, (*before_sending, httpx.InvalidURL, transport.Unwritable)):
         assert isinstance(without_answer(EXCEPTIONS[kind], nothing_sent=True), Ambiguous)
 
 

@@ -6,8 +6,11 @@ The question is always the same: could the gateway have taken the command? NotTa
 
 import asyncio
 import ipaddress
+import json
+import socket
 import ssl
 import struct
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
@@ -25,6 +28,7 @@ from bridge.domain.answers import Ambiguous, NotTaken, Refused, Taken
 from bridge.domain.commands import FetchProblem
 from bridge.domain.outcomes import Reason
 from tests.unit.adapters.gateway.hostile import (
+    A_POST,
     A_TAKEN_POST,
     Behaviour,
     Connection,
@@ -78,8 +82,8 @@ async def close_at_once(connection: Connection) -> None:
 
 
 async def reset_at_once(connection: Connection) -> None:
-    socket = connection.writer.get_extra_info("socket")
-    socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    accepted = connection.writer.get_extra_info("socket")
+    accepted.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
     connection.reset()
 
 
@@ -182,6 +186,25 @@ async def test_a_refusal_that_breaks_inside_its_body_is_still_a_refusal() -> Non
     assert await answer_of(half) == Refused(http_status=422)
 
 
+async def test_what_a_server_says_ahead_of_its_answer_is_not_its_answer() -> None:
+    async def hint(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
+        await connection.answer(201, A_TAKEN_POST)
+
+    assert isinstance(await answer_of(hint), Taken)
+
+
+async def test_a_header_that_would_be_two_lines_is_not_sent_and_calls_a_person() -> None:
+    async with serving(serve_well) as server, gateway(server.url) as client:
+        answer = await client.call(
+            A_POST, supplier="ACME", request_id="request-1\r\nContent-Length: 0", conversation_id="conversation-1"
+        )
+        assert isinstance(answer, NotTaken)
+        assert (answer.why, answer.alarm) == ("UNWRITABLE", True)
+        assert server.connections == 0
+
+
 class TestKeptConnections:
     async def test_requests_reuse_a_connection(self) -> None:
         async with serving(serve_well) as server, gateway(server.url) as client:
@@ -229,6 +252,29 @@ class TestKeptConnections:
                 answer = await ask(client, FetchProblem(service_problem_id=7))
                 assert isinstance(answer, Taken)
             assert server.connections == 2
+
+    async def test_a_connection_whose_end_the_event_loop_has_not_seen_yet_is_not_used_again(self) -> None:
+        answered, closed = threading.Event(), threading.Event()
+        body = json.dumps(A_TAKEN_POST).encode()
+
+        def serve_one_on_each_connection(listener: socket.socket) -> None:
+            for _ in range(2):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+                    answered.wait()
+                closed.set()
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(2)
+            server = asyncio.create_task(asyncio.to_thread(serve_one_on_each_connection, listener))
+            async with gateway(f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+                assert isinstance(await ask(client), Taken)
+                answered.set()
+                closed.wait()  # holds the event loop up, which so gets no turn to notice
+                assert isinstance(await ask(client), Taken)
+            await server
 
     def test_ours_are_given_up_before_any_common_server_gives_up_its_own(self) -> None:
         shortest_of_common_servers = 5.0
