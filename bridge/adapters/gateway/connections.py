@@ -11,7 +11,7 @@ import select
 import ssl
 from functools import lru_cache
 from typing import NamedTuple
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import httpx
@@ -38,7 +38,8 @@ class Pool:
     def __init__(self, tls: ssl.SSLContext, *, connections: int, idle_seconds: float) -> None:
         """Open nothing yet; `connections` is the most there are, `idle_seconds` how long an idle one is kept."""
         self._connector = aiohttp.TCPConnector(ssl=tls, limit=connections, keepalive_timeout=idle_seconds)
-        self._has_answered: WeakSet[ResponseHandler] = WeakSet()
+        # Those that have answered before, each with what tells whether there is anything to read.
+        self._used: WeakKeyDictionary[ResponseHandler, select.poll] = WeakKeyDictionary()
         self._destination = lru_cache(maxsize=8)(_destination)
 
     async def take(self, url: httpx.URL, timeouts: aiohttp.ClientTimeout) -> "Line":
@@ -52,8 +53,8 @@ class Pool:
         to = self._destination(url.scheme, url.netloc)
         while True:
             connection = await self._connector.connect(to, [], timeouts)
-            line = Line(connection, self._has_answered)
-            if not line.is_used or line.is_quiet():
+            line = Line(connection, self._used)
+            if not line.is_over():
                 return line
             line.close()
 
@@ -65,8 +66,8 @@ class Pool:
 class Line:
     """A connection that one request has for itself."""
 
-    def __init__(self, connection: Connection, has_answered: WeakSet[ResponseHandler]) -> None:
-        """`has_answered` are the connections that requests had before; this one joins them when it is answered."""
+    def __init__(self, connection: Connection, used: "WeakKeyDictionary[ResponseHandler, select.poll]") -> None:
+        """`used` are the connections that have answered before; this one joins them when it does."""
         protocol = connection.protocol
         if protocol is None or protocol.transport is None:
             connection.close()
@@ -74,18 +75,21 @@ class Line:
         self._connection = connection
         self._protocol = protocol
         self._transport = protocol.transport
-        self._has_answered = has_answered
-        self.is_used = protocol in has_answered
+        self._used = used
+        self._readable = used.get(protocol)
 
-    def is_quiet(self) -> bool:
+    @property
+    def is_used(self) -> bool:
+        """Whether another request had it before."""
+        return self._readable is not None
+
+    def is_over(self) -> bool:
         """
-        Whether there is nothing to be read. What an idle connection has to say is its end.
+        Whether it was used and there is something to be read: of an idle connection that can only be its end.
 
         The event loop would notice it too, but only in its next turn, and a request must not be written before.
         """
-        waiting = select.poll()
-        waiting.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return not waiting.poll(0)
+        return self._readable is not None and bool(self._readable.poll(0))
 
     async def ask(self, request: bytes, *, read_timeout: float | None) -> Head:
         """
@@ -103,7 +107,8 @@ class Line:
             if message.code >= _FIRST_FINAL_STATUS or message.code == _SWITCHING_PROTOCOLS:
                 break
         if not self.is_used:
-            self._has_answered.add(self._protocol)
+            self._used[self._protocol] = readable = select.poll()
+            readable.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
         return Head(message.code, message.raw_headers, body)
 
     def release(self) -> None:

@@ -86,6 +86,8 @@ class Commits:
                 ends = await self._producer.commit(
                     [record for write in batch for record in write.records], self._membership, self._table
                 )
+                for write in batch:
+                    write.apply(ends)
             except BaseException as error:
                 # Whatever failed, nobody may act on a state that could not be written: the partitions are lost.
                 self._fail(repr(error), batch)
@@ -94,7 +96,6 @@ class Commits:
                     return
                 raise
             for write in batch:
-                write.apply(ends)
                 if not write.done.done():
                     write.done.set_result(None)
 
