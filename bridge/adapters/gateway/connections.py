@@ -38,7 +38,7 @@ class Pool:
     def __init__(self, tls: ssl.SSLContext, *, connections: int, idle_seconds: float) -> None:
         """Open nothing yet; `connections` is the most there are, `idle_seconds` how long an idle one is kept."""
         self._connector = aiohttp.TCPConnector(ssl=tls, limit=connections, keepalive_timeout=idle_seconds)
-        # Those that have answered before, each with what tells whether there is anything to read.
+        # Each connection that a request was given, with what tells whether there is anything to be read from it.
         self._used: WeakKeyDictionary[ResponseHandler, select.poll] = WeakKeyDictionary()
         self._destination = lru_cache(maxsize=8)(_destination)
 
@@ -67,21 +67,23 @@ class Line:
     """A connection that one request has for itself."""
 
     def __init__(self, connection: Connection, used: "WeakKeyDictionary[ResponseHandler, select.poll]") -> None:
-        """`used` are the connections that have answered before; this one joins them when it does."""
+        """
+        `used` are the connections that requests were given before; this one joins them.
+
+        Raises:
+            aiohttp.ClientConnectionError: it ended while it was made.
+
+        """
         protocol = connection.protocol
-        if protocol is None or protocol.transport is None:
+        if protocol is None or protocol.transport is None or protocol.transport.is_closing():
             connection.close()
             raise aiohttp.ClientConnectionError("closed as soon as it was there")
         self._connection = connection
         self._protocol = protocol
         self._transport = protocol.transport
-        self._used = used
-        self._readable = used.get(protocol)
-
-    @property
-    def is_used(self) -> bool:
-        """Whether another request had it before."""
-        return self._readable is not None
+        readable = used.get(protocol)
+        self.is_used = readable is not None
+        self._readable = readable or used.setdefault(protocol, _reads_of(protocol.transport))
 
     def is_over(self) -> bool:
         """
@@ -89,7 +91,7 @@ class Line:
 
         The event loop would notice it too, but only in its next turn, and a request must not be written before.
         """
-        return self._readable is not None and bool(self._readable.poll(0))
+        return self.is_used and bool(self._readable.poll(0))
 
     async def ask(self, request: bytes, *, read_timeout: float | None) -> Head:
         """
@@ -106,9 +108,6 @@ class Line:
             message, body = await self._protocol.read()
             if message.code >= _FIRST_FINAL_STATUS or message.code == _SWITCHING_PROTOCOLS:
                 break
-        if not self.is_used:
-            self._used[self._protocol] = readable = select.poll()
-            readable.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
         return Head(message.code, message.raw_headers, body)
 
     def release(self) -> None:
@@ -118,6 +117,13 @@ class Line:
     def close(self) -> None:
         """End it."""
         self._connection.close()
+
+
+def _reads_of(transport: asyncio.BaseTransport) -> select.poll:
+    """What tells whether there is anything to be read from an open transport."""
+    readable = select.poll()
+    readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return readable
 
 
 def _destination(scheme: str, host_and_port: bytes) -> aiohttp.ClientRequest:

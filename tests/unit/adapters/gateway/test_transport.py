@@ -11,6 +11,8 @@ import socket
 import ssl
 import struct
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
@@ -39,6 +41,9 @@ from tests.unit.adapters.gateway.hostile import (
     serving,
     settings,
 )
+
+PATIENCE_SECONDS = 2.0
+HELD_UP_SECONDS = 0.05
 
 
 async def serve_well(connection: Connection) -> None:
@@ -205,6 +210,28 @@ async def test_a_header_that_would_be_two_lines_is_not_sent_and_calls_a_person()
         assert server.connections == 0
 
 
+@contextmanager
+def one_answer_a_connection(may_close: threading.Event, closed: threading.Event) -> Iterator[str]:
+    """The URL of a server in a thread of its own that answers once on each of two connections, and closes it."""
+    body = json.dumps(A_TAKEN_POST).encode()
+
+    def serve() -> None:
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+                may_close.wait(PATIENCE_SECONDS)
+            closed.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE_SECONDS)
+        server = threading.Thread(target=serve)
+        server.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.join()
+
+
 class TestKeptConnections:
     async def test_requests_reuse_a_connection(self) -> None:
         async with serving(serve_well) as server, gateway(server.url) as client:
@@ -254,27 +281,26 @@ class TestKeptConnections:
             assert server.connections == 2
 
     async def test_a_connection_whose_end_the_event_loop_has_not_seen_yet_is_not_used_again(self) -> None:
-        answered, closed = threading.Event(), threading.Event()
-        body = json.dumps(A_TAKEN_POST).encode()
-
-        def serve_one_on_each_connection(listener: socket.socket) -> None:
-            for _ in range(2):
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(65536)
-                    connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-                    answered.wait()
-                closed.set()
-
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            listener.settimeout(2)
-            server = asyncio.create_task(asyncio.to_thread(serve_one_on_each_connection, listener))
-            async with gateway(f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+        may_close, closed = threading.Event(), threading.Event()
+        with one_answer_a_connection(may_close, closed) as url:
+            async with gateway(url) as client:
                 assert isinstance(await ask(client), Taken)
-                answered.set()
+                may_close.set()
                 closed.wait()  # holds the event loop up, which so gets no turn to notice
                 assert isinstance(await ask(client), Taken)
-            await server
+
+    async def test_an_answer_that_comes_together_with_the_end_of_its_connection_is_taken(self) -> None:
+        may_close, closed = threading.Event(), threading.Event()
+        may_close.set()
+        with one_answer_a_connection(may_close, closed) as url:
+            async with gateway(url) as client:
+                for _ in range(2):
+                    closed.clear()
+                    asked = asyncio.create_task(ask(client))
+                    while not closed.is_set():
+                        await asyncio.sleep(0)
+                        closed.wait(HELD_UP_SECONDS)  # the loop gets its next turn when all of it has come
+                    assert isinstance(await asked, Taken)
 
     def test_ours_are_given_up_before_any_common_server_gives_up_its_own(self) -> None:
         shortest_of_common_servers = 5.0
