@@ -149,7 +149,7 @@ def _sha256(path: Path) -> str:
 
 @contextmanager
 def exclusive(cache: Path) -> Iterator[None]:
-    """Wait for the other runs that change the cache, and keep them waiting; what is `INCOMING` is abandoned else."""
+    """Wait for other runs that change the cache, and keep them waiting; they take any `INCOMING` for abandoned."""
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

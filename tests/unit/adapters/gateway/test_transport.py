@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import pytest
@@ -88,7 +87,7 @@ async def close_at_once(connection: Connection) -> None:
 
 async def reset_at_once(connection: Connection) -> None:
     accepted = connection.writer.get_extra_info("socket")
-    accepted.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.reset()
 
 
