@@ -1,14 +1,17 @@
 """
-What all users of aiokafka need alike: where a key belongs, how many partitions there are, and a consumer's stop that
-goes to its end.
+What all users of aiokafka need alike: where a key belongs, how many partitions there are, batches of records, and a
+consumer's stop that goes to its end.
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import lru_cache
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 MOST_REMEMBERED_KEYS = 16_384
 RETRY_SECONDS = 0.05
@@ -33,6 +36,32 @@ async def partitions_of(producer: AIOKafkaProducer, topic: str) -> int:
             return len(await producer.partitions_for(topic))
         except UnknownTopicOrPartitionError:
             await asyncio.sleep(RETRY_SECONDS)
+
+
+class Sending(msgspec.Struct, frozen=True, gc=False):
+    """
+    A record to be sent; without `partition` its key decides, as with Kafka's own clients. Records without a key have
+    one partition together, which keeps their order.
+    """
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+    def home(self, partitions: int) -> int:
+        """Which of its topic's partitions it belongs to."""
+        return partition_of(self.key or b"", partitions) if self.partition is None else self.partition
+
+
+def filled(producer: AIOKafkaProducer, records: Sequence[Sending]) -> tuple[BatchBuilder, int]:
+    """A batch of the first records, as many as it has room for, which is at least one; and how many these are."""
+    batch = producer.create_batch()
+    for number, record in enumerate(records):
+        if batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers)) is None:
+            return batch, number
+    return batch, len(records)
 
 
 async def stop_reading(consumer: AIOKafkaConsumer) -> None:

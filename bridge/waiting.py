@@ -4,7 +4,7 @@ objects each time.
 """
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from datetime import timedelta
 from functools import partial
 from types import coroutine
@@ -64,39 +64,39 @@ class Patience:
 
 class Gathering:
     """
-    Lets those who come at nearly the same time go on at the same time: once nobody has come for a while, and at the
-    latest so long after the first.
+    Lets what comes at nearly the same time be dealt with together: once nothing has come for a while, and at the latest
+    so long after the first.
     """
 
-    def __init__(self, *, pause: timedelta, longest: timedelta) -> None:
-        """Take the while, and how long the first waits at most; the former is how exactly both are kept."""
+    def __init__(self, deal: Callable[[], None], *, pause: timedelta, longest: timedelta) -> None:
+        """
+        Call `deal` for all that came since it was called last. `pause` is the while, and how exactly it is kept, and
+        `longest` how long the first waits at most.
+        """
+        self._deal = deal
         self._pause = pause.total_seconds()
         self._longest = longest.total_seconds()
         self._step = min(self._pause, self._longest)
-        self._waiting: list[asyncio.Future[None]] = []
+        self._is_waiting = False
         self._latest = 0.0
         self._until = 0.0
 
-    async def turn(self) -> None:
-        """Return when it is time to go on."""
+    def came(self) -> None:
+        """Something came."""
         loop = asyncio.get_running_loop()
         self._latest = loop.time()
-        if not self._waiting:
+        if not self._is_waiting:
+            self._is_waiting = True
             self._until = self._latest + self._longest
             loop.call_later(self._step, self._look)
-        mine: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(mine)
-        await mine
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         if loop.time() < min(self._latest + self._pause, self._until):
             loop.call_later(self._step, self._look)
             return
-        gathered, self._waiting = self._waiting, []
-        for each in gathered:
-            if not each.done():
-                each.set_result(None)
+        self._is_waiting = False
+        self._deal()
 
 
 async def within(time: timedelta, work: Coroutine[Any, None, T]) -> T:

@@ -10,7 +10,6 @@ after any error that is not a time-out.
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -19,10 +18,12 @@ from typing import Any, Protocol
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from bridge.kafka_clients import partition_of
+from bridge.adapters.kafka_batching import Batching
+from bridge.kafka_clients import Sending
 from bridge.ports import Codec, Outgoing, PublishFailed
-from bridge.waiting import Gathering, Patience, within
+from bridge.waiting import Patience
 
 # How often the cluster is asked for its metadata, so that readiness is known without traffic.
 PROBE_SECONDS = 5.0
@@ -34,13 +35,10 @@ REPLACE_AFTER_SECONDS = 30.0
 # aiokafka tries again and logs each time; ten lines a second (its 100 ms) say no more than three.
 RETRY_BACKOFF_MS = 300
 REQUEST_TIMEOUT_MS = 15_000
-# aiokafka's 16 KiB are full with sixteen KCIs, and it wakes all who wait for the next batch each time that one leaves.
-# Measured with 200 waiting for one partition: 151 us of CPU for a record, and 25 with this.
+# A batch that is full leaves the rest to the next request; aiokafka's 16 KiB hold sixteen KCIs.
 MAX_BATCH_BYTES = 262_144
-# A request to Kafka costs what five records cost, however many are in it: those that come together go together. Without
-# this, what comes while one is under way goes with the next, which makes twice as many requests.
-PAUSE_TO_GATHER = timedelta(milliseconds=1)
-LONGEST_TO_GATHER = timedelta(milliseconds=5)
+
+TOO_LONG = "the encoded record is longer than its topic or this service may hold"
 
 log = structlog.get_logger(__name__)
 
@@ -88,9 +86,9 @@ class KafkaOutbox:
         self._client_id = client_id
         self._timeout = publish_timeout
         self._patience = Patience()
-        self._gathering = Gathering(pause=PAUSE_TO_GATHER, longest=LONGEST_TO_GATHER)
         self._max_record_bytes = max_record_bytes
         self._producer: AIOKafkaProducer | None = None
+        self._batching: Batching | None = None
         self._problem: str | None = "not connected to Kafka yet"
         self._replace = asyncio.Event()
         self._failing_since: float | None = None
@@ -107,9 +105,7 @@ class KafkaOutbox:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait({self._keeper})
-        if self._producer is not None:
-            self._retire(self._producer)
-            self._producer = None
+        self._retire()
         if self._retiring:
             _, late = await asyncio.wait(self._retiring, timeout=self._timeout.total_seconds())
             for task in late:
@@ -130,56 +126,52 @@ class KafkaOutbox:
             ValueError: a record is longer than a topic may hold.
 
         """
-        encoded = [
-            (record, None if record.value is None else self._codec.encode(record.topic, record.value))
-            for record in records
-        ]
+        sending = [self._encoded(record) for record in records]
         started = time.monotonic()
         try:
-            await self._gathering.turn()
-            await self._confirm(encoded)
+            await self._confirm(sending)
         except PublishFailed:
-            for record, _ in encoded:
-                self._telemetry.publish_failed(record.topic)
+            for topic, _ in sending:
+                self._telemetry.publish_failed(topic)
             raise
         self._failing_since = None
-        for record, _ in encoded:
-            self._telemetry.published(record.topic, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        for topic, _ in sending:
+            self._telemetry.published(topic, seconds)
 
-    async def _confirm(self, encoded: list[tuple[Outgoing, bytes | None]]) -> None:
-        producer = self._producer
-        if producer is None:
+    def _encoded(self, record: Outgoing) -> tuple[str, Sending]:
+        """What is sent, and its topic's logical name."""
+        key = record.raw_key
+        value = None if record.value is None else self._codec.encode(record.topic, record.value)
+        headers = [(header.name, header.raw) for header in record.headers]
+        if DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, headers) > self._max_record_bytes:
+            raise ValueError(TOO_LONG)
+        return record.topic, Sending(self._physical(record.topic), key, value, headers=headers)
+
+    async def _confirm(self, sending: list[tuple[str, Sending]]) -> None:
+        batching = self._batching
+        if batching is None:
             raise PublishFailed(f"no connection to Kafka: {self._problem}")
+        until = asyncio.get_running_loop().time() + self._timeout.total_seconds()
+        acknowledged = [batching.send(record) for _, record in sending]
         try:
-            await self._send(producer, encoded)
+            for each in acknowledged:
+                await self._patience.wait(each, until=until)
         except TimeoutError as error:
             self._failing_since = self._failing_since or time.monotonic()
             seconds = self._timeout.total_seconds()
             raise PublishFailed(f"Kafka did not confirm the record within {seconds:g} s") from error
         except MessageSizeTooLargeError as error:
-            # As true the next time: like a record that does not fit its schema. If the broker said it, there is a gap.
+            # As true the next time: like a record that does not fit its schema. As the broker said it, there is a gap.
             self._replace.set()
-            raise ValueError("the encoded record is longer than its topic or this service may hold") from error
+            raise ValueError(TOO_LONG) from error
         except KafkaError as error:
             self._replace.set()
             raise PublishFailed(f"Kafka refused the record: {type(error).__name__}") from error
-
-    async def _send(self, producer: AIOKafkaProducer, encoded: list[tuple[Outgoing, bytes | None]]) -> None:
-        until = asyncio.get_running_loop().time() + self._timeout.total_seconds()
-        sent: list[asyncio.Future[Any]] = []
-        try:
-            for record, value in encoded:
-                topic = self._physical(record.topic)
-                headers = [(header.name, header.raw) for header in record.headers]
-                # It has to wait only where the metadata are not known yet, or a batch is full.
-                sending = producer.send(topic, value=value, key=record.raw_key, headers=headers)
-                sent.append(await within(self._timeout, sending))
-            for future in sent:
-                await self._patience.wait(future, until=until)
-        except BaseException:
-            for future in sent:
-                future.add_done_callback(_seen)
-            raise
+        finally:
+            for each in acknowledged:
+                if not each.cancel():
+                    _seen(each)
 
     async def _keep(self) -> None:
         """Connect, look whether a broker answers, and connect anew when the producer is of no more use; for ever."""
@@ -208,9 +200,8 @@ class KafkaOutbox:
         except BaseException:
             await producer.stop()
             raise
-        if self._producer is not None:
-            self._retire(self._producer)
-        self._producer = producer
+        self._retire()
+        self._producer, self._batching = producer, Batching(producer)
         self._failing_since = None
         self._replace.clear()
 
@@ -222,7 +213,6 @@ class KafkaOutbox:
             enable_idempotence=True,
             max_request_size=self._max_record_bytes,
             max_batch_size=MAX_BATCH_BYTES,
-            partitioner=partition_for,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=RETRY_BACKOFF_MS,
         )
@@ -230,9 +220,12 @@ class KafkaOutbox:
     def _is_failing_long(self) -> bool:
         return self._failing_since is not None and time.monotonic() - self._failing_since > REPLACE_AFTER_SECONDS
 
-    def _retire(self, producer: AIOKafkaProducer) -> None:
-        """Let a producer send what it still holds, which ends at the latest when the cluster is back."""
-        task = asyncio.create_task(producer.stop(), name="retire a kafka producer")
+    def _retire(self) -> None:
+        """Let the producer, if there is one, send what it holds; it ends at the latest when the cluster is back."""
+        if self._producer is None or self._batching is None:
+            return
+        task = asyncio.create_task(_end(self._producer, self._batching), name="retire a kafka producer")
+        self._producer = self._batching = None
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
         task.add_done_callback(_seen)
@@ -247,11 +240,11 @@ class KafkaOutbox:
         self._problem = problem
 
 
-def partition_for(key: bytes | None, all_partitions: list[int], available: list[int]) -> int:
-    """As aiokafka's own partitioner, which is Kafka's."""
-    if key is None:
-        return random.choice(available or all_partitions)  # noqa: S311 - which one does not matter
-    return all_partitions[partition_of(key, len(all_partitions))]
+async def _end(producer: AIOKafkaProducer, batching: Batching) -> None:
+    try:
+        await batching.drain()
+    finally:
+        await producer.stop()
 
 
 async def _answers(producer: AIOKafkaProducer) -> str | None:
@@ -263,6 +256,6 @@ async def _answers(producer: AIOKafkaProducer) -> str | None:
 
 
 def _seen(future: "asyncio.Future[Any]") -> None:
-    """Take a late result, so that asyncio does not report it as never retrieved."""
+    """Take a result that nobody asks for, so that asyncio does not report it as never retrieved."""
     if not future.cancelled():
         future.exception()

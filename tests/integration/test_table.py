@@ -20,9 +20,10 @@ from bridge.adapters.streams import commits
 from bridge.adapters.streams.coordinators import Coordinators, Refused
 from bridge.adapters.streams.restore import OWNER_KEY
 from bridge.adapters.streams.table import FencedPartition, FencedTable, TableSpec
-from bridge.adapters.streams.transactions import GroupProducer, Membership, Sending
+from bridge.adapters.streams.transactions import GroupProducer, Membership
 from bridge.domain.dead_letters import Header
 from bridge.domain.record import Record
+from bridge.kafka_clients import Sending
 from bridge.ports import Kept, Outgoing, TableLost
 from bridge.sandbox.kafka import EmbeddedKafka
 from tests.group_member import Member

@@ -1,13 +1,28 @@
-"""How a reader ends, and how a topic is asked for, whatever aiokafka makes of that."""
+"""Where a record belongs, how a reader ends, and how a topic is asked for, whatever aiokafka makes of that."""
 
 import asyncio
 from typing import Any, cast
 
 import pytest
 from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.partitioner import DefaultPartitioner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge import kafka_clients
-from bridge.kafka_clients import partitions_of, stop_reading
+from bridge.kafka_clients import Sending, partitions_of, stop_reading
+
+
+@given(key=st.binary(max_size=60), partitions=st.integers(1, 60))
+def test_a_key_has_the_partition_that_kafkas_own_clients_give_it(key: bytes, partitions: int) -> None:
+    everywhere = list(range(partitions))
+
+    assert Sending("topic", key, b"").home(partitions) == DefaultPartitioner()(key, everywhere, everywhere)
+
+
+def test_a_record_that_names_its_partition_has_it_and_those_without_a_key_have_one_together() -> None:
+    assert Sending("topic", b"key", b"", 7).home(12) == 7
+    assert Sending("topic", None, b"one").home(12) == Sending("topic", None, b"another").home(12)
 
 
 class Client:

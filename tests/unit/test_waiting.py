@@ -1,6 +1,7 @@
 """What is waited for ends as under any time-out, and what never waits has none."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
@@ -130,33 +131,35 @@ async def test_patience_passes_errors_and_cancellations_on() -> None:
         await task
 
 
-async def test_those_who_come_together_go_on_together() -> None:
-    gathering = Gathering(pause=timedelta(milliseconds=40), longest=timedelta(seconds=10))
-    gone: list[int] = []
+async def test_what_comes_together_is_dealt_with_together() -> None:
+    dealt: list[float] = []
+    gathering = Gathering(
+        lambda: dealt.append(time.monotonic()), pause=timedelta(milliseconds=40), longest=timedelta(seconds=10)
+    )
 
-    async def come(number: int) -> None:
-        await gathering.turn()
-        gone.append(number)
-
-    tasks = []
-    for number in range(4):
-        tasks.append(asyncio.create_task(come(number)))
+    for _ in range(4):
+        gathering.came()
         await asyncio.sleep(0.005)
-        assert gone == []
-    await asyncio.gather(*tasks)
-    assert gone == [0, 1, 2, 3]
-    await come(4)
-    assert gone[-1] == 4
+        assert dealt == []
+    last = time.monotonic()
+    await asyncio.sleep(0.2)
+    assert len(dealt) == 1
+    assert dealt[0] - last < 0.15
+
+    gathering.came()
+    await asyncio.sleep(0.2)
+    assert len(dealt) == 2
 
 
-async def test_nobody_waits_for_ever_for_those_who_still_come() -> None:
-    gathering = Gathering(pause=timedelta(seconds=10), longest=timedelta(milliseconds=30))
-    first = asyncio.create_task(gathering.turn())
-    await asyncio.sleep(0.01)
-    second = asyncio.create_task(gathering.turn())
-    await asyncio.sleep(0)
-    second.cancel()
+async def test_what_still_comes_keeps_nothing_waiting_for_ever() -> None:
+    dealt: list[float] = []
+    gathering = Gathering(
+        lambda: dealt.append(time.monotonic()), pause=timedelta(seconds=10), longest=timedelta(milliseconds=30)
+    )
 
-    await asyncio.wait_for(first, 5)
-    with pytest.raises(asyncio.CancelledError):
-        await second
+    began = time.monotonic()
+    while not dealt and time.monotonic() < began + 5:
+        gathering.came()
+        await asyncio.sleep(0.002)
+
+    assert dealt[0] - began < 1

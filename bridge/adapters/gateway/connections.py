@@ -53,10 +53,19 @@ class Pool:
         to = self._destination(url.scheme, url.netloc)
         while True:
             connection = await self._connector.connect(to, [], timeouts)
-            line = Line(connection, self._used)
-            if not line.is_over():
-                return line
-            line.close()
+            protocol = connection.protocol
+            if protocol is None or protocol.transport is None or protocol.transport.is_closing():
+                connection.close()
+                raise aiohttp.ClientConnectionError("closed as soon as it was there")
+            readable = self._used.get(protocol)
+            if readable is None:
+                self._used[protocol] = _reads_of(protocol.transport)
+                return Line(connection, protocol, protocol.transport, is_used=False)
+            # What there is to be read from an idle connection can only be its end. The event loop would notice it too,
+            # but only in its next turn, and a request must not be written before.
+            if not readable.poll(0):
+                return Line(connection, protocol, protocol.transport, is_used=True)
+            connection.close()
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -64,34 +73,21 @@ class Pool:
 
 
 class Line:
-    """A connection that one request has for itself."""
+    """A connection that one request has for itself; `is_used` tells whether another had it before."""
 
-    def __init__(self, connection: Connection, used: "WeakKeyDictionary[ResponseHandler, select.poll]") -> None:
-        """
-        `used` are the connections that requests were given before; this one joins them.
-
-        Raises:
-            aiohttp.ClientConnectionError: it ended while it was made.
-
-        """
-        protocol = connection.protocol
-        if protocol is None or protocol.transport is None or protocol.transport.is_closing():
-            connection.close()
-            raise aiohttp.ClientConnectionError("closed as soon as it was there")
+    def __init__(
+        self,
+        connection: Connection,
+        protocol: ResponseHandler,
+        transport: asyncio.Transport,
+        *,
+        is_used: bool,
+    ) -> None:
+        """Take a connection that is open, and its parts."""
         self._connection = connection
         self._protocol = protocol
-        self._transport = protocol.transport
-        readable = used.get(protocol)
-        self.is_used = readable is not None
-        self._readable = readable or used.setdefault(protocol, _reads_of(protocol.transport))
-
-    def is_over(self) -> bool:
-        """
-        Whether it was used and there is something to be read: of an idle connection that can only be its end.
-
-        The event loop would notice it too, but only in its next turn, and a request must not be written before.
-        """
-        return self.is_used and bool(self._readable.poll(0))
+        self._transport = transport
+        self.is_used = is_used
 
     async def ask(self, request: bytes, *, read_timeout: float | None) -> Head:
         """

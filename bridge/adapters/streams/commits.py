@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from bridge.adapters.streams.transactions import GroupProducer, Membership, Sending
+from bridge.adapters.streams.transactions import GroupProducer, Membership
+from bridge.kafka_clients import Sending
 from bridge.ports import TableLost
 
 log = structlog.get_logger(__name__)

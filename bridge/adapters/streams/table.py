@@ -23,8 +23,9 @@ from aiokafka import TopicPartition
 
 from bridge.adapters.streams.commits import Commits, Write
 from bridge.adapters.streams.restore import OWNER_KEY, Contents, Owner, restore
-from bridge.adapters.streams.transactions import GroupProducer, Membership, Sending
+from bridge.adapters.streams.transactions import GroupProducer, Membership
 from bridge.domain.record import Record
+from bridge.kafka_clients import Sending
 from bridge.ports import Kept, Outgoing, TableLost
 
 log = structlog.get_logger(__name__)

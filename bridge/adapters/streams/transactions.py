@@ -9,11 +9,10 @@ when they move.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.protocol.transaction import AddOffsetsToTxnRequest
@@ -21,7 +20,7 @@ from aiokafka.protocol.transaction import AddOffsetsToTxnRequest
 from bridge.adapters.streams.coordinators import Coordinators, Refused
 from bridge.adapters.streams.endings import Endings
 from bridge.adapters.streams.requests import TxnOffsetCommit
-from bridge.kafka_clients import partition_of, partitions_of
+from bridge.kafka_clients import Sending, filled, partitions_of
 
 log = structlog.get_logger(__name__)
 
@@ -46,19 +45,6 @@ class Membership:
 
 class Unconfirmed(Exception):
     """Kafka said that the transaction is committed, and may have forgotten it since."""
-
-
-class Sending(msgspec.Struct, frozen=True, gc=False):
-    """
-    One record of a transaction; without `partition` its key decides, as with Kafka's own clients. Records without a
-    key have one partition together, which keeps their order.
-    """
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    partition: int | None = None
-    headers: Sequence[tuple[str, bytes | None]] = ()
 
 
 class GroupProducer:
@@ -163,28 +149,23 @@ class GroupProducer:
         by_partition: defaultdict[tuple[str, int], list[Sending]] = defaultdict(list)
         counts: dict[str, int] = {}
         for record in records:
-            topic, number = record.topic, record.partition
+            topic = record.topic
             if topic not in counts:
                 # Also where the partition is given: the producer then knows the topic, and needs to.
                 counts[topic] = await partitions_of(producer, topic)
-            if number is None:
-                number = partition_of(record.key or b"", counts[topic])
-            by_partition[topic, number].append(record)
+            by_partition[topic, record.home(counts[topic])].append(record)
         sent = []
-        for (topic, number), several in by_partition.items():
-            batch = producer.create_batch()
-            for record in several:
-                fields = {"key": record.key, "value": record.value, "headers": list(record.headers), "timestamp": None}
-                if batch.append(**fields) is None:
-                    sent.append((topic, number, batch, await producer.send_batch(batch, topic, partition=number)))
-                    batch = producer.create_batch()
-                    batch.append(**fields)
-            sent.append((topic, number, batch, await producer.send_batch(batch, topic, partition=number)))
+        for (topic, number), records_of_it in by_partition.items():
+            left = records_of_it
+            while left:
+                batch, count = filled(producer, left)
+                sent.append((topic, number, count, await producer.send_batch(batch, topic, partition=number)))
+                left = left[count:]
         ends: dict[int, int] = {}
-        for topic, number, batch, future in sent:
+        for topic, number, count, future in sent:
             acknowledged = await future
             if topic == table:
-                ends[number] = acknowledged.offset + batch.record_count() - 1
+                ends[number] = acknowledged.offset + count - 1
         return ends
 
     async def _add_group(self, membership: Membership) -> None:
