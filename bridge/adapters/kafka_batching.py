@@ -32,7 +32,7 @@ class Waiting(NamedTuple):
 
 class Batching:
     """
-    Sends records through one producer, which is started and stopped by whoever owns both.
+    Sends records through its `producer`, which is started and stopped by whoever owns both.
 
     A record of which nobody waits for the acknowledgement any more is not sent, unless its batch is under way.
     """
@@ -40,7 +40,7 @@ class Batching:
     def __init__(self, producer: AIOKafkaProducer) -> None:
         """Begin to send; to be made inside the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._producer = producer
+        self.producer = producer
         self._came: list[Waiting] = []
         # What waits for its turn in each partition, and the partitions of which a batch is under way.
         self._queues: dict[tuple[str, int], deque[Waiting]] = {}
@@ -87,7 +87,7 @@ class Batching:
         for waiting in came:
             topic = waiting.record.topic
             try:
-                count = counts.get(topic) or counts.setdefault(topic, len(await self._producer.partitions_for(topic)))
+                count = counts.get(topic) or counts.setdefault(topic, len(await self.producer.partitions_for(topic)))
             except Exception as error:  # noqa: BLE001  # whatever it is, it is told to who waits
                 _fail(waiting, error)
                 continue
@@ -103,9 +103,9 @@ class Batching:
         if not waiting:
             return
         try:
-            batch, count = filled(self._producer, [each.record for each in waiting])
+            batch, count = filled(self.producer, [each.record for each in waiting])
             # It waits for nothing: the topic is known, and no batch of this partition is there.
-            sent = await self._producer.send_batch(batch, place[0], partition=place[1])
+            sent = await self.producer.send_batch(batch, place[0], partition=place[1])
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told to those who wait
             for each in waiting:
                 _fail(each, error)

@@ -87,7 +87,6 @@ class KafkaOutbox:
         self._timeout = publish_timeout
         self._patience = Patience()
         self._max_record_bytes = max_record_bytes
-        self._producer: AIOKafkaProducer | None = None
         self._batching: Batching | None = None
         self._problem: str | None = "not connected to Kafka yet"
         self._replace = asyncio.Event()
@@ -176,11 +175,11 @@ class KafkaOutbox:
     async def _keep(self) -> None:
         """Connect, look whether a broker answers, and connect anew when the producer is of no more use; for ever."""
         while True:
-            if self._producer is None or self._replace.is_set() or self._is_failing_long():
+            if self._batching is None or self._replace.is_set() or self._is_failing_long():
                 await self._connect()
-            if self._producer is not None:
-                self._tell(await _answers(self._producer))
-            pause = PROBE_SECONDS if self._producer is not None else RECONNECT_SECONDS
+            if self._batching is not None:
+                self._tell(await _answers(self._batching.producer))
+            pause = PROBE_SECONDS if self._batching is not None else RECONNECT_SECONDS
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._replace.wait()
@@ -201,7 +200,7 @@ class KafkaOutbox:
             await producer.stop()
             raise
         self._retire()
-        self._producer, self._batching = producer, Batching(producer)
+        self._batching = Batching(producer)
         self._failing_since = None
         self._replace.clear()
 
@@ -222,10 +221,10 @@ class KafkaOutbox:
 
     def _retire(self) -> None:
         """Let the producer, if there is one, send what it holds; it ends at the latest when the cluster is back."""
-        if self._producer is None or self._batching is None:
+        if self._batching is None:
             return
-        task = asyncio.create_task(_end(self._producer, self._batching), name="retire a kafka producer")
-        self._producer = self._batching = None
+        task = asyncio.create_task(_end(self._batching), name="retire a kafka producer")
+        self._batching = None
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
         task.add_done_callback(_seen)
@@ -240,11 +239,11 @@ class KafkaOutbox:
         self._problem = problem
 
 
-async def _end(producer: AIOKafkaProducer, batching: Batching) -> None:
+async def _end(batching: Batching) -> None:
     try:
         await batching.drain()
     finally:
-        await producer.stop()
+        await batching.producer.stop()
 
 
 async def _answers(producer: AIOKafkaProducer) -> str | None:

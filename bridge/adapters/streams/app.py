@@ -3,8 +3,7 @@ Faust as the bridge uses it: consumer group, co-partitioned assignment, flow con
 (docs/adr/0001).
 
 State is ours (`table.py`), order and acknowledgement are ours (`lanes.py`), bytes are ours (`avro`). Every setting
-below that is not a
-mere number answers a measured fault of Faust 0.15.3 on Apache Kafka 4.3, named beside it.
+below that is more than a number answers a measured fault of Faust 0.15.3 on Apache Kafka 4.3, named beside it.
 """
 
 import asyncio
