@@ -71,8 +71,9 @@ class Gathering:
     def __init__(self, deal: Callable[[], None], *, pause: timedelta, longest: timedelta) -> None:
         """
         Call `deal` for all that came since it was called last. `pause` is the while, and how exactly it is kept, and
-        `longest` how long the first waits at most.
+        `longest` how long the first waits at most. To be made inside the running event loop.
         """
+        self._loop = asyncio.get_running_loop()
         self._deal = deal
         self._pause = pause.total_seconds()
         self._longest = longest.total_seconds()
@@ -83,17 +84,15 @@ class Gathering:
 
     def came(self) -> None:
         """Something came."""
-        loop = asyncio.get_running_loop()
-        self._latest = loop.time()
+        self._latest = self._loop.time()
         if not self._is_waiting:
             self._is_waiting = True
             self._until = self._latest + self._longest
-            loop.call_later(self._step, self._look)
+            self._loop.call_later(self._step, self._look)
 
     def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        if loop.time() < min(self._latest + self._pause, self._until):
-            loop.call_later(self._step, self._look)
+        if self._loop.time() < min(self._latest + self._pause, self._until):
+            self._loop.call_later(self._step, self._look)
             return
         self._is_waiting = False
         self._deal()
