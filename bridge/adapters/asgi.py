@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import httptools
 import uvicorn
@@ -117,7 +117,6 @@ class PunctualHttp(HttpToolsProtocol):
         self._in_head = False
         # So much of a head has come that is not complete yet.
         self._head_bytes = 0
-        self._hosts = 0
         # Nothing that still comes is looked at; the connection ends with the answer that is under way, if one is.
         self._is_over = False
 
@@ -177,19 +176,14 @@ class PunctualHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._in_head, self._hosts = True, 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Count what must be there once."""
-        super().on_header(name, value)
-        if self.headers[-1][0] == b"host":
-            self._hosts += 1
+        self._in_head = True
 
     def on_headers_complete(self) -> None:
         """Refuse a version that is not ours, and a head without the one Host of HTTP/1.1 (RFC 9112, 3.2)."""
         self._in_head = False
         version, method = self.parser.get_http_version(), self.parser.get_method()
-        if version not in VERSIONS or method == b"CONNECT" or (self._hosts != 1 and (self._hosts or version != "1.0")):
+        hosts = [name for name, _ in self.headers].count(b"host")
+        if version not in VERSIONS or method == b"CONNECT" or (hosts != 1 and (hosts or version != "1.0")):
             # The parser turns any error of its callbacks into one of its own.
             raise ValueError
         if self.parser.should_upgrade():
@@ -207,7 +201,7 @@ class PunctualHttp(HttpToolsProtocol):
 
     def _unanswered(self) -> RequestResponseCycle | None:
         """The latest request that was handed on, until it is answered."""
-        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first, whatever uvicorn declares
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first, whatever uvicorn declares
         return None if cycle is None or cycle.response_complete else cycle
 
     def _arm(self) -> None:
