@@ -18,7 +18,6 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiokafka": (
         "bridge.adapters.streams.app",
         "bridge.adapters.kafka_admin",
-        "bridge.adapters.kafka_batching",
         "bridge.adapters.kafka_connection",
         "bridge.adapters.kafka_lag",
         "bridge.adapters.kafka_offsets",

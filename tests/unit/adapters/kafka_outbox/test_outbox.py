@@ -9,12 +9,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
-from bridge.adapters.kafka_batching import Batching
 from bridge.adapters.kafka_outbox import KafkaOutbox
+from bridge.adapters.kafka_outbox.batching import Batching
 from bridge.domain.record import Record
 from bridge.ports import Outgoing, PublishFailed
 from tests.fakes import ScriptedCodec
-from tests.unit.adapters.kafka_doubles import RecordingProducer
+from tests.unit.adapters.kafka_outbox.doubles import RecordingProducer
 
 LONGEST = 1000
 

@@ -8,9 +8,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
 
-from bridge.adapters.kafka_batching import Batching
+from bridge.adapters.kafka_outbox.batching import Batching
 from bridge.kafka_clients import Sending
-from tests.unit.adapters.kafka_doubles import RecordingProducer
+from tests.unit.adapters.kafka_outbox.doubles import RecordingProducer
 
 
 @pytest.fixture

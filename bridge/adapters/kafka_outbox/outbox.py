@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from bridge.adapters.kafka_batching import Batching
+from bridge.adapters.kafka_outbox.batching import Batching
 from bridge.kafka_clients import Sending
 from bridge.ports import Codec, Outgoing, PublishFailed
 from bridge.waiting import Patience
