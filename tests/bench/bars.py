@@ -42,6 +42,20 @@ class Runs:
         }
 
 
+class Reading(Runs):
+    """Runs that keep which of them a figure was made of, as `read`."""
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        super().__init__(runs)
+        self.read: list[Run] = []
+
+    def of(self, case: str, variant: str, side: str = BRIDGE) -> dict[int, Run]:
+        """The runs of one side that were made, by repeat."""
+        found = super().of(case, variant, side)
+        self.read += found.values()
+        return found
+
+
 @dataclass(frozen=True)
 class Bar:
     """`figure` reads the runs; None means that what it needs was not run."""
@@ -115,10 +129,10 @@ def difference(one: float, other: float) -> float:
 
 
 def wrongs(runs: Runs) -> Figure:
-    """All that went wrong with the bridge in the cases that count it."""
+    """All that went wrong with the bridge in these cases, in runs of any length; None without the main variant."""
     names = ("violations", "overlaps", "duplicates", "strange", "lost")
     ours = [run for run in runs if run["side"] == BRIDGE and run["case"] in {"deliver", "latency", "grow"}]
-    return sum(float(run.get(name) or 0) for run in ours for name in names) if ours else None
+    return sum(float(run.get(name) or 0) for run in ours for name in names) if runs.of("deliver", MAIN) else None
 
 
 def _median(figures: Iterable[Figure]) -> Figure:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.bars import AT_LEAST, BARS, MAIN, Bar, Figure, Run, Runs, value
+from tests.bench.bars import AT_LEAST, BARS, MAIN, Bar, Figure, Reading, Run, Runs, value
 from tests.bench.figures import median
 from tests.bench.gauge import ROOT
 from tests.bench.plan import lines
@@ -183,17 +183,12 @@ def _bars(runs: Runs) -> Iterable[str]:
     yield "| case | bar | | figure | met |"
     yield "| --- | --- | --- | --- | --- |"
     for bar in BARS:
-        figure = bar.figure(runs)
-        unsound = any(_is_provisional(run) for run in _made(runs, bar.case))
-        verdict = "" if unsound else _verdict(bar, figure)
+        reading = Reading(runs)
+        figure = bar.figure(reading)
+        verdict = "" if any(map(_is_provisional, reading.read)) else _verdict(bar, figure)
         limit = f"{'at least' if bar.sense == AT_LEAST else 'at most'} {bar.limit:g} {bar.unit}".strip()
         yield f"| {bar.case} | {bar.says} | {limit} | {_figure(bar, figure)} | {verdict} |"
     yield ""
-
-
-def _made(runs: Runs, case: str = "") -> list[Run]:
-    """The runs that were made, of one case or of all."""
-    return [run for run in runs if "load" in run and case in {"", run["case"]}]
 
 
 def _is_short(run: Run) -> bool:
@@ -210,12 +205,12 @@ def _is_provisional(run: Run) -> bool:
 
 
 def _provisional(runs: Runs) -> Iterable[str]:
-    made = _made(runs)
-    if any(_is_provisional(run) for run in made):
+    made = [run for run in runs if "load" in run]
+    if any(map(_is_provisional, made)):
         yield (
             f"**Provisional.** Of {len(made)} runs {sum(map(_is_short, made))} were shorter than {FULL_SECONDS:g} s,"
-            f" and {sum(map(_is_busy, made))} began on a machine that others kept busy (load above its CPUs). They show"
-            " that the benchmark runs; quote none, and no bar of such a case is called met or missed.\n"
+            f" and {sum(map(_is_busy, made))} began on a machine that others kept busy (load above its CPUs). No bar is"
+            " called met or missed by such a run.\n"
         )
 
 
@@ -241,7 +236,8 @@ def _table(runs: Runs, case: str, about: str, columns: Sequence[Column]) -> Iter
         made = list(runs.of(case, variant, side).values())
         if made:
             cells = " | ".join(_spread([value(run, column.path) for run in made], column.digits) for column in columns)
-            yield f"| {variant} | {side} | {len(made)} | {cells} |"
+            seconds = _spread([value(run, "asked_seconds") for run in made], 0)
+            yield f"| {variant} | {side} | {len(made)} of {seconds} s | {cells} |"
         else:
             why = next(run["not_run"] for run in runs if (run["variant"], run["side"]) == (variant, side))
             yield f"| {variant} | {side} | {NOT_RUN}: {why} |"

@@ -9,8 +9,13 @@ from tests.bench import page
 from tests.bench.bars import MAIN
 
 
-def row_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, seconds: float, load: float) -> str:
-    """The row of the absolute bar on the page that is made of one run of 2,500 calls per CPU second."""
+def row_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, seconds: float, load: float, besides: str | None = None
+) -> str:
+    """
+    The row of the absolute bar on the page that is made of one run of 2,500 calls per CPU second, and of one second
+    of the variant `besides`.
+    """
     run = {
         "case": "deliver",
         "variant": MAIN,
@@ -27,7 +32,8 @@ def row_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, seconds: float, l
         "seconds": seconds,
         "calls_per_cpu_second": 2500,
     }
-    (tmp_path / "deliver.jsonl").write_text(json.dumps(run) + "\n")
+    runs = [run, *([] if besides is None else [{**run, "variant": besides, "asked_seconds": 1}])]
+    (tmp_path / "deliver.jsonl").write_text("\n".join(map(json.dumps, runs)))
     monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(page, "_draw", lambda runs: None)
     page.write(tmp_path)
@@ -44,3 +50,10 @@ def test_a_short_run_or_one_beside_others_gives_no_verdict(
     seconds: float, load: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert row_of(tmp_path, monkeypatch, seconds=seconds, load=load).endswith("| 2,500 |  |")
+
+
+def test_a_short_run_that_a_bar_does_not_read_leaves_it_its_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = row_of(tmp_path, monkeypatch, seconds=60, load=0.5, besides="api 0 ms, 100 in flight, 1 worker")
+    assert row.endswith("| 2,500 | yes |")
