@@ -17,6 +17,7 @@ from bridge.sandbox.errors import SandboxError
 from tests.bench import deliver, grow, ingest, journey, latency, micro, page, react, takeover
 from tests.bench.gauge import ROOT, circumstances, wait_until_quiet
 from tests.bench.plan import EVIDENCE, Bench, Json, Missing, Planned, identity, lines
+from tests.bench.reference import reference_us
 from tests.kafka_broker import fresh_kafka
 
 CASES = {
@@ -96,9 +97,9 @@ def _made(planned: Planned, bench: Bench) -> Json:
     except Missing as missing:
         return {"not_run": str(missing)}
     wait_until_quiet()
-    before = {**circumstances(), "asked_seconds": bench.seconds}
+    before = {**circumstances(), "reference_us": reference_us(), "asked_seconds": bench.seconds}
     try:
-        return {**before, **planned.measure(bench)}
+        return {**before, **planned.measure(bench), "reference_us_afterwards": reference_us()}
     except (AssertionError, SandboxError, OSError) as error:
         traceback.print_exception(error)
         return {**before, FAILED: str(error)}

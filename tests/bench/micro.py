@@ -1,12 +1,11 @@
 """
 The case micro: what one step of the hot path costs, in microseconds of CPU and in reference operations.
 
-The reference is `json.loads` of a fixed document, taken again beside each step: a slow or busy machine slows both, so
-the ratio is steadier than the time. Steps are those of an amendment, as in the case deliver.
+The reference (`reference.py`) is taken again beside each step: a slow or busy machine slows both, so the ratio is
+steadier than the time. Steps are those of an amendment, as in the case deliver.
 """
 
 import asyncio
-import json
 import os
 import time
 import uuid
@@ -41,6 +40,7 @@ from tests.bench import deliveries
 from tests.bench.commands import Numbered
 from tests.bench.figures import median
 from tests.bench.plan import Bench, Json, Planned
+from tests.bench.reference import cpu_of, reference_seconds
 from tests.bench.rig import BenchServices, running_sink, stopped_afterwards
 from tests.bench.seed import PARTITIONS, POLICY, open_journey, table_spec
 from tests.group_member import member_of
@@ -50,17 +50,6 @@ WIDE = replace(webhook_doubles.LIMITS, max_body_bytes=65_536)
 ROUNDS = 7
 ROUND_SECONDS = 0.05
 TOGETHER = 100
-# 36 members in three levels, about 1.2 kB: what a KCI looks like.
-DOCUMENT = json.dumps(
-    {
-        "id": 12345678,
-        "entityType": "SERVICE_PROBLEM",
-        "notes": [
-            {"author": f"author {number}", "text": "It rains, and the line is down. " * 3} for number in range(6)
-        ],
-        "entity": {f"member{number}": {"value": f"value {number}", "number": number} for number in range(10)},
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -252,7 +241,7 @@ async def _together(step: Callable[[int], Awaitable[None]]) -> None:
 def cost_of(step: Callable[[], object]) -> Cost:
     """The median over some rounds; each round takes the reference beside it."""
     times = _times_for(step)
-    return _cost([(_cpu(step, times), _reference()) for _ in range(ROUNDS)])
+    return _cost([(cpu_of(step, times), reference_seconds()) for _ in range(ROUNDS)])
 
 
 async def cost_of_async(step: Callable[[], Awaitable[None]], each: int = 1) -> Cost:
@@ -264,7 +253,7 @@ async def cost_of_async(step: Callable[[], Awaitable[None]], each: int = 1) -> C
         while time.monotonic() < until:
             await step()
             times += each
-        rounds.append(((time.process_time() - started) / times, _reference()))
+        rounds.append(((time.process_time() - started) / times, reference_seconds()))
     return _cost(rounds)
 
 
@@ -278,22 +267,9 @@ def _cost(rounds: list[tuple[float, float]]) -> Cost:
 def _times_for(step: Callable[[], object]) -> int:
     step()
     times = 1
-    while (taken := _cpu(step, times) * times) < ROUND_SECONDS / 4:
+    while (taken := cpu_of(step, times) * times) < ROUND_SECONDS / 4:
         times *= 4
     return max(1, int(times * ROUND_SECONDS / taken))
-
-
-def _cpu(step: Callable[[], object], times: int) -> float:
-    """CPU seconds of one operation."""
-    started = time.process_time()
-    for _ in range(times):
-        step()
-    return (time.process_time() - started) / times
-
-
-def _reference() -> float:
-    """CPU seconds of one reference operation."""
-    return _cpu(lambda: json.loads(DOCUMENT), 500)
 
 
 def _finish(coroutine: Awaitable[object]) -> object:

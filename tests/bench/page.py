@@ -266,8 +266,8 @@ def _micro(runs: Runs) -> Iterable[str]:
         return
     yield "## micro\n"
     yield (
-        "CPU of one step of an amendment, or of a KCI, in microseconds and in reference operations: "
-        "`json.loads` of 1.2 kB.\n"
+        "CPU of one step of an amendment, or of a KCI, in microseconds and in reference operations "
+        "(see the circumstances).\n"
     )
     yield "| step | µs | references |"
     yield "| --- | --- | --- |"
@@ -283,15 +283,18 @@ def _circumstances(runs: Runs) -> Iterable[str]:
     if not made:
         return
     yield "## Circumstances\n"
-    yield "| case | runs | seconds each | from | to | load | commits |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    yield "| case | runs | seconds each | from | to | load | reference µs | commits |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for case in dict.fromkeys(run["case"] for run in made):
         of_case = [run for run in made if run["case"] == case]
         seconds = _spread([value(run, "seconds") for run in of_case], 0)
         loads = _spread([value(run, "load") for run in of_case], 1)
+        references = _spread([value(run, "reference_us") for run in of_case], 2)
         commits = ", ".join(dict.fromkeys(f"`{run['commit']}`" for run in of_case))
         times = sorted(run["at"] for run in of_case)
-        yield f"| {case} | {len(of_case)} | {seconds} | {times[0]} | {times[-1]} | {loads} | {commits} |"
+        yield f"| {case} | {len(of_case)} | {seconds} | {times[0]} | {times[-1]} | {loads} | {references} | {commits} |"
+    yield ""
+    yield "A reference operation is `json.loads` of 1.2 kB: how fast the machine was when a run began."
     latest: Run = max(made, key=lambda run: str(run["at"]))
     versions = ", ".join(f"{name} {number}" for name, number in latest["versions"].items())
     yield ""
