@@ -208,8 +208,8 @@ def _provisional(runs: Runs) -> Iterable[str]:
     made = [run for run in runs if "load" in run]
     if any(map(_is_provisional, made)):
         yield (
-            f"**Provisional.** Of {len(made)} runs {sum(map(_is_short, made))} were shorter than {FULL_SECONDS:g} s,"
-            f" and {sum(map(_is_busy, made))} began on a machine that others kept busy (load above its CPUs). No bar is"
+            f"Of {len(made)} runs {sum(map(_is_short, made))} were shorter than {FULL_SECONDS:g} s, and"
+            f" {sum(map(_is_busy, made))} began on a machine that others kept busy (load above its CPUs); no bar is"
             " called met or missed by such a run.\n"
         )
 
