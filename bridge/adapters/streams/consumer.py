@@ -37,6 +37,14 @@ class ReadCommittedThread(driver.AIOKafkaConsumerThread):
         """Look whether records are asked for; Faust would also miss a stream for each topic, and the bridge has one."""
         self.verify_recovery_event_path(now, tp)
 
+    def close(self) -> None:
+        """
+        Nothing, where Faust closes the connections under a rebalance that meets the end of its service, and from
+        another thread: a member that is just joining then waits for its topics for ever, and the service with it; any
+        other never leaves its group, which misses it only when its session ends. The thread stops its consumer itself,
+        when the join is over.
+        """
+
 
 async def seek_to_committed(consumer: AIOKafkaConsumer) -> Mapping[Any, Any]:
     """Go back to where the group is in each partition, and return where that is."""

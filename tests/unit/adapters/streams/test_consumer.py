@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
 
+import faust
 import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from bridge.adapters.streams.consumer import MembershipListener, ReadCommittedConsumer
+from bridge.adapters.streams.consumer import MembershipListener, ReadCommittedConsumer, ReadCommittedThread
 from bridge.adapters.streams.transactions import Membership
 
 PARTITION = TP("fault-tickets", 0)
@@ -178,3 +179,13 @@ async def test_a_service_that_is_ending_takes_nothing_over() -> None:
     await MembershipListener(cast("Any", thread)).on_partitions_assigned([PARTITION])
 
     assert thread.told == []
+
+
+def test_a_rebalance_that_meets_the_end_of_the_service_leaves_the_consumer_to_its_own_thread() -> None:
+    consumer: Any = object.__new__(ReadCommittedConsumer)
+    consumer._thread = object.__new__(ReadCommittedThread)  # noqa: SLF001  # where Faust keeps them
+    consumer._thread._consumer = SimpleNamespace(_closed=False)  # noqa: SLF001  # as above
+
+    faust.App._on_rebalance_when_stopped(cast("Any", SimpleNamespace(consumer=consumer)))  # noqa: SLF001  # what Faust calls
+
+    assert consumer._thread._consumer == SimpleNamespace(_closed=False)  # noqa: SLF001  # as above
