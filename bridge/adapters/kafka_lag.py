@@ -4,6 +4,10 @@ How far a consumer group is behind, asked of the broker: a look every few second
 Offsets alone do not tell. A transaction ends with a marker, which takes an offset and is no record, so a group that has
 read everything seems to be one behind; and a count does not tell whether it is a moment's work or an hour's wait. So
 the oldest record that is not settled is read where the offsets leave a doubt, and its age is the lag.
+
+A transaction without an end hides whatever lies behind its beginning from those who read committed records: to them the
+partition ends there, and a group that waits for it for ever is not behind. So the beginning of one that is the same at
+two looks counts as the oldest record, from the first look on.
 """
 
 import asyncio
@@ -58,6 +62,8 @@ class LagWatch:
         self._task: asyncio.Task[None] | None = None
         # What reading found, by place and end: nothing is read again while both stay.
         self._oldest: dict[TopicPartition, tuple[int, int, float | None]] = {}
+        # Where an open transaction begins, and since when it is known.
+        self._open: dict[TopicPartition, tuple[int, float]] = {}
 
     async def start(self) -> None:
         """Begin to look; returns at once."""
@@ -88,20 +94,28 @@ class LagWatch:
             max_partition_fetch_bytes=FETCH_BYTES,
             **self._connection,
         )
+        # Only asked where partitions end, with what is not committed.
+        witness = AIOKafkaConsumer(enable_auto_commit=False, **self._connection)
         try:
             await admin.start()
             await consumer.start()
+            await witness.start()
             while True:
                 async with asyncio.timeout(LONGEST_LOOK_SECONDS):
-                    self._tell(await self._look(admin, consumer))
+                    self._tell(await self._look(admin, consumer, witness))
                 await asyncio.sleep(self._look_seconds)
         finally:
             try:
                 await stop_reading(consumer)
             finally:
-                await admin.close()
+                try:
+                    await stop_reading(witness)
+                finally:
+                    await admin.close()
 
-    async def _look(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> list[Behind]:
+    async def _look(
+        self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, witness: AIOKafkaConsumer
+    ) -> list[Behind]:
         committed = await admin.list_consumer_group_offsets(self._group)
         partitions = [
             TopicPartition(topic, number)
@@ -110,17 +124,25 @@ class LagWatch:
         ]
         begins = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
+        written = await witness.end_offsets(partitions)
         # Without an offset of its own the group begins at the beginning.
         places = {each: max(committed[each].offset if each in committed else -1, begins[each]) for each in partitions}
         await self._read(consumer, {each: (place, ends[each]) for each, place in places.items() if place < ends[each]})
         now = time.time()
-        return [self._behind(each, places[each], ends[each], now) for each in partitions]
+        began = {each: ends[each] for each in partitions if ends[each] < written[each]}
+        held = {each: self._open[each][1] for each in began if self._open.get(each, (None,))[0] == began[each]}
+        self._open = {each: (offset, held.get(each, now)) for each, offset in began.items()}
+        return [
+            self._behind(each, places[each], written[each] if each in held else ends[each], held.get(each), now)
+            for each in partitions
+        ]
 
-    def _behind(self, partition: TopicPartition, place: int, end: int, now: float) -> Behind:
-        known = self._oldest.get(partition)
-        if place >= end or known is None or known[2] is None:
+    def _behind(self, partition: TopicPartition, place: int, end: int, held: float | None, now: float) -> Behind:
+        _, _, oldest = self._oldest.get(partition, (0, 0, None))
+        times = [each for each in (oldest, held) if each is not None]
+        if place >= end or not times:
             return Behind(partition.topic, partition.partition, 0, 0.0)
-        return Behind(partition.topic, partition.partition, end - place, max(0.0, now - known[2]))
+        return Behind(partition.topic, partition.partition, end - place, max(0.0, now - min(times)))
 
     async def _read(self, consumer: AIOKafkaConsumer, wanted: Mapping[TopicPartition, tuple[int, int]]) -> None:
         """Find the time of the first record at or behind each place; None: nothing but markers lies there."""

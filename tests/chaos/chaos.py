@@ -72,9 +72,15 @@ class Chaos:
         deadline = time.monotonic() + most_seconds
         while (count := condition()) < least:
             if time.monotonic() > deadline:
-                raise NotMet(f"{count} of {least} in {most_seconds:g} s: {what}\n{self.stage.why()}")
+                raise self._not_met(f"{count} of {least} in {most_seconds:g} s: {what}")
             time.sleep(LOOK_SECONDS)
         return count
+
+    def _not_met(self, what: str) -> NotMet:
+        """With all that may tell why: a load that stands still is a finding, and its machines are gone afterwards."""
+        return NotMet(
+            f"{what}\n{self.provider.waits() or 'everything that was reported is settled'}\n{self.stage.why()}"
+        )
 
     # -- processes
 
@@ -96,7 +102,7 @@ class Chaos:
             for name in names:
                 if (met := self.busy(name)) >= least:
                     return name, met
-        raise NotMet(f"no {service} had {least} under way in {BUSY_SECONDS:g} s\n{self.stage.why()}")
+        raise self._not_met(f"no {service} had {least} under way in {BUSY_SECONDS:g} s")
 
     def kill(self, service: str, least: int = 1) -> Fault:
         """Kill -9 a busy process; the supervisor starts it again."""

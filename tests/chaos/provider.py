@@ -201,6 +201,15 @@ class Provider:
                 or not (journey.phase is Phase.ENDED or journey.attention == "RESOLVE_UNKNOWN")
             ]
 
+    def waits(self) -> str:
+        """What has not come to its end yet, in a sentence, or nothing."""
+        if not self.flushed():
+            return f"{len(self._producer)} records are not at Kafka yet"
+        unsettled = self.unsettled()
+        if not unsettled:
+            return ""
+        return f"{len(unsettled)} tickets are not settled, such as {unsettled[0]}: {self.journeys.get(unsettled[0])}"
+
     def in_doubt(self) -> list[JourneyStatus]:
         """The journeys that wait for a person's word."""
         with self._lock:

@@ -138,17 +138,14 @@ class ScenarioRun:
         while waiting := self._waiting():
             log.info("waiting: %s", waiting)
             if time.monotonic() > deadline:
-                raise NotSettled(f"after {self._scenario.settle_seconds:g} s: {waiting}")
+                raise NotSettled(f"after {self._scenario.settle_seconds:g} s: {waiting}\n{self.stage.why()}")
             time.sleep(LOOK_SECONDS)
 
     def _waiting(self) -> str:
         """What is not settled yet, or nothing."""
         provider = self.provider
-        if not provider.flushed():
-            return "records are not at Kafka yet"
-        if unsettled := provider.unsettled():
-            first = provider.journeys.get(unsettled[0])
-            return f"{len(unsettled)} tickets are not settled, such as {unsettled[0]}: {first}"
+        if waits := provider.waits():
+            return waits
         if time.monotonic() - provider.changed < QUIET_SECONDS:
             return "records still come"
         if pending := len(self.stage.gateway.kcis(fate="PENDING")):

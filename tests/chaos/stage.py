@@ -48,6 +48,11 @@ SERVICES = ("dispatcher", "ingester", "tracker")
 SUPERVISED_EVERY_SECONDS = 0.2
 HTTP_SECONDS = 5.0
 NUMBER = re.compile(r" ([0-9.e+]+)$", re.MULTILINE)
+# Of a process's metrics, what tells why nothing goes on: how far its group is behind, and what is under way.
+OF_INTEREST = re.compile(
+    r"bridge_(consumer_lag_(records|seconds)|unsettled_records|gateway_calls_in_flight|supplier_breaker|commands|"
+    r"oldest_command_seconds|webhook_requests_in_flight)\b\S* (?!0\.0$)"
+)
 
 
 @dataclass
@@ -174,12 +179,24 @@ class Stage(BridgeUnderTest):
 
     def metric(self, name: str, metric: str) -> float:
         """The sum of a metric over its labels, as a process tells it now; 0 if it does not answer."""
-        try:
-            text = httpx.get(f"http://{self.management(name)}/metrics", timeout=HTTP_SECONDS, trust_env=False).text
-        except httpx.HTTPError:
-            return 0.0
+        text = self._told(name, "metrics")
         lines = "\n".join(line for line in text.splitlines() if line.startswith((f"{metric} ", f"{metric}{{")))
         return sum(float(found) for found in NUMBER.findall(lines))
+
+    def why(self) -> str:
+        """What each process tells of itself, and the end of its log."""
+        told = []
+        for name in self.names():
+            of_interest = [line for line in self._told(name, "metrics").splitlines() if OF_INTEREST.match(line)]
+            health = [self._told(name, path).strip() for path in ("live", "ready")]
+            told.append("\n    ".join((f"-- {name} tells:", *health, *of_interest)))
+        return "\n".join((*told, super().why()))
+
+    def _told(self, name: str, path: str) -> str:
+        try:
+            return httpx.get(f"http://{self.management(name)}/{path}", timeout=HTTP_SECONDS, trust_env=False).text
+        except httpx.HTTPError:
+            return ""
 
     def management(self, name: str) -> str:
         """Where a process tells of itself."""

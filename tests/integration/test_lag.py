@@ -89,3 +89,24 @@ async def test_a_group_that_read_the_last_record_of_a_transaction_is_not_behind(
     behind = await look()
 
     assert (behind[0].records, behind[0].seconds) == (0, 0.0)
+
+
+async def test_a_transaction_without_an_end_is_lag_that_grows(kafka: EmbeddedKafka, topic: str, look: Look) -> None:
+    """Whoever reads committed records waits at its beginning; to them the partition ends there."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, transactional_id="lag-open")
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, b"x", partition=1)
+        await look()
+        first = await look()
+        second = await look()
+        await producer.commit_transaction()
+        ended = await look()
+    finally:
+        await producer.stop()
+
+    assert first[1].records == second[1].records == 1
+    assert 0 < first[1].seconds < second[1].seconds < MINUTE_AGO
+    # Now it is a record like any other, and behind it comes a marker.
+    assert ended[1].records == 2

@@ -119,7 +119,8 @@ LAG_RECORDS = _gauge(
 )
 LAG_SECONDS = _gauge(
     "bridge_consumer_lag_seconds",
-    "Age of the oldest committed record that the consumer group has not settled, 0 when there is none.",
+    "Age of the oldest committed record that the consumer group has not settled, 0 when there is none. A transaction "
+    "without an end, behind which nothing can be read, counts from when it was first seen.",
     STREAMING,
     by.READ_TOPIC,
     by.PARTITION,

@@ -119,6 +119,7 @@ class StreamService:
         self._max_pulled = max_pulled
         self._stuck_after = stuck_after.total_seconds()
         self._opening = False
+        self._ending = False
         self._stopping_since: float | None = None
         self._lanes: Lanes | None = None
         self._handle: Handle | None = None
@@ -318,7 +319,10 @@ class StreamService:
         never end.
         """
         try:
-            log.critical("the service ends and must be restarted", error=repr(error))
+            if not self._ending:
+                # A table that is lost is lost to everything under way.
+                self._ending = True
+                log.critical("the service ends and must be restarted", error=repr(error))
             await asyncio.sleep(0)
         finally:
             os._exit(1)

@@ -1,13 +1,17 @@
-"""The lag watch goes on until it is told to end."""
+"""The lag watch goes on until it is told to end, and tells a transaction that hangs from those that come and go."""
 
 import asyncio
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from bridge.adapters import kafka_lag
 from bridge.adapters.kafka_lag import LagWatch
+
+PARTITION = TopicPartition("signals", 0)
 
 
 class Client:
@@ -57,3 +61,46 @@ async def test_a_fetch_that_aiokafka_cancelled_does_not_end_the_watch(monkeypatc
     async with asyncio.timeout(5):
         await watch.went_on.wait()
         await watch.stop()
+
+
+class Ends:
+    """One partition as a client sees it, read by its group up to where committed records end."""
+
+    def __init__(self, committed: int, written: int) -> None:
+        self.committed, self.written = committed, written
+
+    async def list_consumer_group_offsets(self, _group: str) -> dict[TopicPartition, Any]:
+        return {PARTITION: SimpleNamespace(offset=self.committed)}
+
+    def partitions_for_topic(self, _topic: str) -> set[int]:
+        return {PARTITION.partition}
+
+    async def beginning_offsets(self, _partitions: Any) -> dict[TopicPartition, int]:
+        return {PARTITION: 0}
+
+    async def end_offsets(self, _partitions: Any) -> dict[TopicPartition, int]:
+        return {PARTITION: self.committed}
+
+    @property
+    def witness(self) -> Any:
+        async def end_offsets(_partitions: Any) -> dict[TopicPartition, int]:
+            return {PARTITION: self.written}
+
+        return SimpleNamespace(end_offsets=end_offsets)
+
+
+async def looked(watch: LagWatch, committed: int, written: int) -> tuple[int, bool]:
+    """How many records the group is behind, and whether these have an age, after one more look."""
+    ends = cast("Any", Ends(committed, written))
+    (behind,) = await watch._look(ends, ends, ends.witness)  # noqa: SLF001  # the part under test
+    return behind.records, behind.seconds > 0
+
+
+async def test_only_a_transaction_that_is_the_same_at_two_looks_is_lag() -> None:
+    watch = LagWatch({}, group="dispatcher", topics=["signals"], tell=lambda _: None)
+
+    assert await looked(watch, 5, 7) == (0, False)
+    assert await looked(watch, 7, 9) == (0, False), "the next one"
+    assert await looked(watch, 7, 12) == (5, True), "the same one, and more behind it"
+    assert await looked(watch, 12, 12) == (0, False), "it has ended"
+    assert await looked(watch, 12, 13) == (0, False), "the next one"
