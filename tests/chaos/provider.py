@@ -203,12 +203,11 @@ class Provider:
 
     def waits(self) -> str:
         """What has not come to its end yet, in a sentence, or nothing."""
-        if not self.flushed():
-            return f"{len(self._producer)} records are not at Kafka yet"
-        unsettled = self.unsettled()
-        if not unsettled:
-            return ""
-        return f"{len(unsettled)} tickets are not settled, such as {unsettled[0]}: {self.journeys.get(unsettled[0])}"
+        waiting = [] if self.flushed() else [f"{len(self._producer)} records are not at Kafka yet"]
+        if unsettled := self.unsettled():
+            first = self.journeys.get(unsettled[0])
+            waiting.append(f"{len(unsettled)} tickets are not settled, such as {unsettled[0]}: {first}")
+        return "; ".join(waiting)
 
     def in_doubt(self) -> list[JourneyStatus]:
         """The journeys that wait for a person's word."""
