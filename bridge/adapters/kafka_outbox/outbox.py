@@ -162,15 +162,20 @@ class KafkaOutbox:
             raise PublishFailed(f"Kafka did not confirm the record within {seconds:g} s") from error
         except MessageSizeTooLargeError as error:
             # As true the next time: like a record that does not fit its schema. As the broker said it, there is a gap.
-            self._replace.set()
+            self._give_up(batching)
             raise ValueError(TOO_LONG) from error
         except KafkaError as error:
-            self._replace.set()
+            self._give_up(batching)
             raise PublishFailed(f"Kafka refused the record: {type(error).__name__}") from error
         finally:
             for each in acknowledged:
                 if not each.cancel():
                     _seen(each)
+
+    def _give_up(self, batching: Batching) -> None:
+        """Have its producer replaced, unless it was: what an old one still says is no fault of the new one."""
+        if batching is self._batching:
+            self._replace.set()
 
     async def _keep(self) -> None:
         """Connect, look whether a broker answers, and connect anew when the producer is of no more use; for ever."""

@@ -124,6 +124,19 @@ async def test_what_kafka_refuses_is_told_and_the_producer_is_replaced(
     assert outbox._replace.is_set()  # what the keeper waits for
 
 
+async def test_what_a_replaced_producer_says_does_not_cost_its_successor_the_place(
+    outbox: KafkaOutbox, producer: RecordingProducer
+) -> None:
+    publishing = asyncio.create_task(outbox.publish([a_record("a")]))
+    (_, _, future) = (await producer.has(1))[0]
+    outbox._batching = Batching(cast("AIOKafkaProducer", RecordingProducer()))  # noqa: SLF001  # what a replacement would do
+    future.set_exception(KafkaConnectionError())
+
+    with pytest.raises(PublishFailed):
+        await asyncio.wait_for(publishing, 5)
+    assert not outbox._replace.is_set()
+
+
 async def test_without_a_connection_nothing_is_taken(told: Told, outbox: KafkaOutbox) -> None:
     outbox._batching = None  # noqa: SLF001  # as before the first connection
 
