@@ -64,6 +64,14 @@ def filled(producer: AIOKafkaProducer, records: Sequence[Sending]) -> tuple[Batc
     return batch, len(records)
 
 
+async def partition_numbers(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
+    """A topic's partitions in order, as a consumer that is subscribed to nothing finds them."""
+    if not (known := consumer.partitions_for_topic(topic)):
+        await consumer._client._wait_on_metadata(topic)  # noqa: SLF001  # aiokafka has no public way to wait for it
+        known = consumer.partitions_for_topic(topic)
+    return sorted(known or ())
+
+
 async def stop_reading(consumer: AIOKafkaConsumer) -> None:
     """
     Close a consumer to its end. aiokafka 0.14 cancels its fetches when it stops, and lets out the CancelledError of one

@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from bridge.kafka_clients import stop_reading
+from bridge.kafka_clients import partition_numbers, stop_reading
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +120,7 @@ class LagWatch:
         partitions = [
             TopicPartition(topic, number)
             for topic in self._topics
-            for number in sorted(consumer.partitions_for_topic(topic) or await _partitions(consumer, topic))
+            for number in await partition_numbers(consumer, topic)
         ]
         begins = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
@@ -174,9 +174,3 @@ class LagWatch:
                 consumer.pause(partition)
                 del unread[partition]
         consumer.assign([])
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Iterable[int]:
-    """The first look at a topic's partitions needs its metadata."""
-    await consumer._client._wait_on_metadata(topic)  # noqa: SLF001  # aiokafka has no public way to wait for it
-    return consumer.partitions_for_topic(topic) or ()

@@ -23,6 +23,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "bridge.adapters.kafka_offsets",
         "bridge.adapters.kafka_outbox",
         "bridge.adapters.kafka_reader",
+        "bridge.adapters.streams.aftermath",
         "bridge.adapters.streams.consumer",
         "bridge.adapters.streams.coordinators",
         "bridge.adapters.streams.endings",

@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
-from bridge.adapters.streams import commits
+from bridge.adapters.streams import aftermath, commits
 from bridge.adapters.streams.coordinators import Coordinators, Refused
 from bridge.adapters.streams.restore import OWNER_KEY
 from bridge.adapters.streams.table import FencedPartition, FencedTable, TableSpec
@@ -322,7 +322,9 @@ def unverified_partitions(kafka: EmbeddedKafka) -> Iterator[None]:
         alter(AlterConfigOpType.DELETE)
 
 
-async def commits_without_markers(worker: Worker, spec: TableSpec, kafka: EmbeddedKafka) -> GroupProducer:
+async def commits_without_markers(
+    worker: Worker, spec: TableSpec, kafka: EmbeddedKafka, *, in_the_table: bool = True
+) -> GroupProducer:
     """As a coordinator leaves it that takes partitions without a leader as deleted (docs/adr/0014)."""
     group_producer = worker.table._producer  # noqa: SLF001  # its transaction is to be left as no healthy cluster does
     assert group_producer is not None
@@ -331,9 +333,10 @@ async def commits_without_markers(worker: Worker, spec: TableSpec, kafka: Embedd
         await producer.begin_transaction()
         for topic in spec.written:
             producer._txn_manager._txn_partitions.add(TopicPartition(topic, 0))  # noqa: SLF001  # as above
-        await producer.send_and_wait(spec.topic, spec.to_bytes(kept("decided")), b"a", partition=0)
+        if in_the_table:
+            await producer.send_and_wait(spec.topic, spec.to_bytes(kept("decided")), b"a", partition=0)
+            await producer.send_and_wait(spec.topic, b"{}", b"b", partition=1)
         await producer.send_and_wait(f"{spec.topic}-out", b"told", b"a", partition=0)
-        await producer.send_and_wait(spec.topic, b"{}", b"b", partition=1)
         await producer.commit_transaction()
     assert await committed(kafka, f"{spec.topic}-out") == []
     return group_producer
@@ -353,6 +356,59 @@ async def test_a_commit_whose_markers_were_never_written_is_given_them(
     assert await committed(kafka, f"{spec.topic}-out") == [(b"a", b"told")]
     await found.write("a", kept("after"))
     assert found.get("a") == kept("after")
+
+
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look as soon as a transaction's time is over, without regard for others who look."""
+    monkeypatch.setattr(aftermath, "COORDINATOR_SECONDS", 0.5)
+    monkeypatch.setattr(aftermath, "SPREAD_SECONDS", 0.0)
+
+
+async def test_one_that_lacks_its_markers_only_where_no_owner_reads_is_given_them_too(
+    enter: Enter, spec: TableSpec, kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No take-over stands still at it, but whoever reads the topic does."""
+    at_once(monkeypatch)
+    spec.transaction_timeout_seconds = 2
+    dead, membership = await enter()
+    await opened(dead, membership)
+    await commits_without_markers(dead, spec, kafka, in_the_table=False)
+    await dies(dead)
+
+    next_owner, membership = await enter()
+    found = await opened(next_owner, membership)
+    await found.write("a", kept("at work"))
+
+    await asyncio.gather(*next_owner.table._aftermath._looking)  # noqa: SLF001  # until it has looked
+    assert await committed(kafka, f"{spec.topic}-out") == [(b"a", b"told")]
+    await found.write("a", kept("after"))
+    assert found.get("a") == kept("after")
+
+
+async def test_a_transaction_that_only_takes_long_is_none_that_hangs(
+    enter: Enter, spec: TableSpec, kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever took the table over looks again when no transaction can be open any more."""
+    at_once(monkeypatch)
+    spec.transaction_timeout_seconds = 2
+    first, membership = await enter()
+    await opened(first, membership)
+    idle = first.table._producer  # noqa: SLF001  # it would be fenced by who takes its transaction for one that hangs
+    assert idle is not None
+    async with a_producer(spec) as elsewhere:
+        transactions = elsewhere._producer  # noqa: SLF001  # its transaction is to stay open
+        await transactions.begin_transaction()
+        await transactions.send_and_wait(f"{spec.topic}-out", b"told", b"a", partition=0)
+        second, membership = await enter()
+        await opened(second, membership)
+        await asyncio.sleep(1)
+        await transactions.commit_transaction()
+        await asyncio.gather(*second.table._aftermath._looking)  # noqa: SLF001  # until it has looked
+
+    await idle._producer.begin_transaction()  # noqa: SLF001  # as above
+    await idle._producer.send_and_wait(f"{spec.topic}-out", b"more", b"a", partition=0)  # noqa: SLF001  # as above
+    await idle._producer.commit_transaction()  # noqa: SLF001  # as above
+    assert await committed(kafka, f"{spec.topic}-out") == [(b"a", b"told"), (b"a", b"more")]
 
 
 async def test_an_owner_that_died_over_such_a_commit_does_not_stop_the_next(

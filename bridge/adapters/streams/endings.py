@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 OPEN = "Ongoing"
 COMMITTED = "CompleteCommit"
 DECIDED = frozenset({COMMITTED, "CompleteAbort", "Empty"})
+MADE_UP = "given the markers that it lacked"
 
 
 class Endings:
@@ -66,8 +67,19 @@ class Endings:
                 and await self._began(partition, told.producer_id) == began
             ):
                 await self._decide_again(transactional_id, told)
-                return "given the markers that it lacked"
+                return MADE_UP
         return None
+
+    async def end_everywhere(self, transactional_id: str) -> str | None:
+        """
+        Write the markers of a decided transaction once more in all partitions that its producer may have written to,
+        since somebody waits for some of them; say how, or None where it is not decided.
+        """
+        told = await self._coordinators.told(transactional_id, decided=True)
+        if told.state not in DECIDED:
+            return None
+        await self._decide_again(transactional_id, told)
+        return MADE_UP
 
     async def _decide_again(self, transactional_id: str, told: Told) -> None:
         """A transaction of the same producer with the same end: its markers end what was open before."""

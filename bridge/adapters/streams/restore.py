@@ -38,16 +38,20 @@ class Owner(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(slots=True)
 class Contents:
-    """What a partition holds, as bytes; the offset that is to be read next; and the id of its last owner's producer."""
+    """
+    What a partition holds, as bytes; the offset that is to be read next; and the ids of its last owner's producer and
+    of the one before.
+    """
 
     values: dict[str, bytes] = field(default_factory=dict)
     next_offset: int = 0
     owner: str | None = None
+    former: str | None = None
 
     def take(self, record: Any) -> None:
         """Take in one record of the topic."""
         if record.key == OWNER_KEY:
-            self.owner = owner_of(record.value)
+            self.former, self.owner = self.owner, owner_of(record.value)
             return
         key = (record.key or b"").decode("utf-8", "surrogateescape")
         if record.value is None:
@@ -117,14 +121,18 @@ async def _end_transaction(
     finally:
         await stop_reading(consumer)
     for transactional_id in dict.fromkeys(suspects):
-        if (how := await end_of(transactional_id, partition)) is not None:
-            log.warning(
-                "a transaction that an earlier owner left was ended",
-                how=how,
-                table=partition.topic,
-                partition=partition.partition,
-                transactional_id=transactional_id,
-            )
+        tell_ended(await end_of(transactional_id, partition), table=partition.topic, transactional_id=transactional_id)
+
+
+def tell_ended(how: str | None, *, table: str, transactional_id: str) -> None:
+    """Log that an earlier owner's transaction was ended, and how, unless there was nothing to be ended."""
+    if how is not None:
+        log.warning(
+            "a transaction that an earlier owner left was ended",
+            how=how,
+            table=table,
+            transactional_id=transactional_id,
+        )
 
 
 def owner_of(value: bytes | None) -> str:

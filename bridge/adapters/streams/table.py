@@ -21,6 +21,7 @@ import msgspec
 import structlog
 from aiokafka import TopicPartition
 
+from bridge.adapters.streams.aftermath import Aftermath
 from bridge.adapters.streams.commits import Commits, Write
 from bridge.adapters.streams.restore import OWNER_KEY, Contents, Owner, restore
 from bridge.adapters.streams.transactions import GroupProducer, Membership
@@ -143,6 +144,12 @@ class FencedTable:
         self._commits: Commits | None = None
         self._opening: asyncio.Task[dict[int, FencedPartition]] | None = None
         self._cold: dict[int, tuple[float, Contents]] = {}
+        self._aftermath = Aftermath(
+            spec.topic,
+            spec.written,
+            connection=spec.connection,
+            transaction_timeout_seconds=spec.transaction_timeout_seconds,
+        )
 
     async def open(self, partitions: Iterable[int], membership: Membership) -> list[FencedPartition]:
         """
@@ -198,6 +205,7 @@ class FencedTable:
 
     async def stop(self) -> None:
         """Give all partitions up for good."""
+        await self._aftermath.stop()
         await self.close()
         if self._producer is not None:
             producer, self._producer = self._producer, None
@@ -215,11 +223,14 @@ class FencedTable:
             records = [Sending(self._spec.topic, OWNER_KEY, value, number) for number in numbers]
             await commits.write(Write(records, written.update))
             fenced = time.monotonic()
+            endings = producer.endings(group=membership.group, topics=self._spec.written)
             count = await restore(
                 {TopicPartition(self._spec.topic, number): (held[number], end) for number, end in written.items()},
                 connection=self._spec.connection,
-                end_of=producer.endings(group=membership.group, topics=self._spec.written).end,
+                end_of=endings.end,
             )
+            former = {contents.former for contents in held.values() if contents.former}
+            self._aftermath.look_after(former - {producer.transactional_id}, endings)
             self._spec.recovered(count, time.monotonic() - fenced)
             log.info(
                 "table partitions opened",

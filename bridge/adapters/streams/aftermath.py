@@ -1,0 +1,95 @@
+"""
+Looks, after a table went to a new owner, whether anything of the last one hangs in the topics that nobody reads to take
+over, and ends it: others wait behind it (docs/adr/0014).
+"""
+
+import asyncio
+import random
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from bridge.adapters.streams.coordinators import Refused
+from bridge.adapters.streams.endings import Endings
+from bridge.adapters.streams.restore import tell_ended
+from bridge.kafka_clients import partition_numbers, stop_reading
+
+log = structlog.get_logger(__name__)
+
+# Every so often a coordinator aborts what is open for too long
+# (transaction.abort.timed.out.transaction.cleanup.interval.ms), and some time for the markers.
+COORDINATOR_SECONDS = 15.0
+# Each new owner of a part of the table looks: one after the other, or one would undo what another does.
+SPREAD_SECONDS = 10.0
+
+
+class Aftermath:
+    """One look after each take-over, in the background; nothing depends on its success."""
+
+    def __init__(
+        self, table: str, topics: Sequence[str], *, connection: Mapping[str, Any], transaction_timeout_seconds: float
+    ) -> None:
+        """`topics` are what the table's owners write to."""
+        self._table = table
+        self._topics = topics
+        self._connection = connection
+        self._timeout_seconds = transaction_timeout_seconds
+        self._looking: set[asyncio.Task[None]] = set()
+
+    def look_after(self, owners: Collection[str], endings: Endings) -> None:
+        """Begin to look for what these owners may have left; returns at once."""
+        if owners:
+            task = asyncio.create_task(self._look(owners, endings), name="look after earlier owners")
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+
+    async def stop(self) -> None:
+        """Look no more."""
+        for task in self._looking:
+            task.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
+
+    async def _look(self, owners: Collection[str], endings: Endings) -> None:
+        """
+        What is open for longer than its time-out, while somebody coordinates it, has no end to come. The brokers tell
+        whose it is only to those who may read the topic, which a writer may not; so whatever these owners decided last
+        is decided once more. That does nothing where nothing of it was left.
+        """
+        try:
+            if not (first := await self._held_back()):
+                return
+            spread = random.uniform(0, SPREAD_SECONDS)  # noqa: S311  # nothing secret depends on it
+            await asyncio.sleep(self._timeout_seconds + COORDINATOR_SECONDS + spread)
+            again = await self._held_back()
+            hanging = [f"{each.topic}-{each.partition}" for each, offset in first.items() if again.get(each) == offset]
+            if not hanging:
+                return
+            log.warning("a transaction hangs", partitions=hanging)
+            for owner in owners:
+                tell_ended(await endings.end_everywhere(owner), table=self._table, transactional_id=owner)
+        except (Refused, KafkaError, OSError, TimeoutError) as error:
+            log.warning("not known whether a transaction of an earlier owner hangs", error=repr(error))
+
+    async def _held_back(self) -> dict[TopicPartition, int]:
+        """Where open transactions begin, by partition."""
+        committed = AIOKafkaConsumer(isolation_level="read_committed", enable_auto_commit=False, **self._connection)
+        everything = AIOKafkaConsumer(enable_auto_commit=False, **self._connection)
+        try:
+            await committed.start()
+            await everything.start()
+            partitions = [
+                TopicPartition(topic, number)
+                for topic in self._topics
+                for number in await partition_numbers(committed, topic)
+            ]
+            ends = await committed.end_offsets(partitions)
+            written = await everything.end_offsets(partitions)
+        finally:
+            try:
+                await stop_reading(committed)
+            finally:
+                await stop_reading(everything)
+        return {each: ends[each] for each in partitions if ends[each] < written[each]}
