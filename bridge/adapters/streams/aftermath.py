@@ -54,24 +54,33 @@ class Aftermath:
 
     async def _look(self, owners: Collection[str], endings: Endings) -> None:
         """
-        What is open for longer than its time-out, while somebody coordinates it, has no end to come. The brokers tell
-        whose it is only to those who may read the topic, which a writer may not; so whatever these owners decided last
-        is decided once more. That does nothing where nothing of it was left.
+        The brokers tell whose transaction hangs only to those who may read the topic, which a writer may not; so
+        whatever these owners decided last is decided once more. That does nothing where nothing of it was left.
         """
-        try:
-            if not (first := await self._held_back()):
-                return
-            spread = random.uniform(0, SPREAD_SECONDS)  # noqa: S311  # nothing secret depends on it
-            await asyncio.sleep(self._timeout_seconds + COORDINATOR_SECONDS + spread)
-            again = await self._held_back()
-            hanging = [f"{each.topic}-{each.partition}" for each, offset in first.items() if again.get(each) == offset]
-            if not hanging:
-                return
+        while True:
+            # First of all the new owner has work to do.
+            await asyncio.sleep(random.uniform(0, SPREAD_SECONDS))  # noqa: S311  # nothing secret depends on it
+            try:
+                for owner in owners if await self._hangs() else ():
+                    tell_ended(await endings.end_everywhere(owner), table=self._table, transactional_id=owner)
+            except Refused as error:
+                log.warning("what an earlier owner left hanging could not be ended", error=repr(error))
+            except (KafkaError, OSError, TimeoutError) as error:
+                # A coordinator that is away ends nothing: the time begins anew.
+                log.debug("not known whether a transaction of an earlier owner hangs", error=repr(error))
+                continue
+            return
+
+    async def _hangs(self) -> bool:
+        """Whether a transaction stays open for longer than its time-out, and than its coordinator takes to end it."""
+        if not (first := await self._held_back()):
+            return False
+        await asyncio.sleep(self._timeout_seconds + COORDINATOR_SECONDS)
+        again = await self._held_back()
+        hanging = [f"{at.topic}-{at.partition}" for at, offset in first.items() if again.get(at) == offset]
+        if hanging:
             log.warning("a transaction hangs", partitions=hanging)
-            for owner in owners:
-                tell_ended(await endings.end_everywhere(owner), table=self._table, transactional_id=owner)
-        except (Refused, KafkaError, OSError, TimeoutError) as error:
-            log.warning("not known whether a transaction of an earlier owner hangs", error=repr(error))
+        return bool(hanging)
 
     async def _held_back(self) -> dict[TopicPartition, int]:
         """Where open transactions begin, by partition."""

@@ -248,6 +248,7 @@ class FencedTable:
         """The process's producer; a new one, under a new id, after an error that left its last transaction in doubt."""
         if self._producer is not None and self._producer.broken:
             producer, self._producer = self._producer, None
+            await self._aftermath.stop()
             await producer.stop()
         if self._producer is None:
             self._producer = GroupProducer(
