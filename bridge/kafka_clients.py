@@ -4,11 +4,11 @@ consumer's stop that goes to its end.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -64,12 +64,15 @@ def filled(producer: AIOKafkaProducer, records: Sequence[Sending]) -> tuple[Batc
     return batch, len(records)
 
 
-async def partition_numbers(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
-    """A topic's partitions in order, as a consumer that is subscribed to nothing finds them."""
-    if not (known := consumer.partitions_for_topic(topic)):
-        await consumer._client._wait_on_metadata(topic)  # noqa: SLF001  # aiokafka has no public way to wait for it
-        known = consumer.partitions_for_topic(topic)
-    return sorted(known or ())
+async def partitions_in(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> list[TopicPartition]:
+    """Every partition of these topics in order, as a consumer that is subscribed to nothing finds them."""
+    found = []
+    for topic in topics:
+        if not (numbers := consumer.partitions_for_topic(topic)):
+            await consumer._client._wait_on_metadata(topic)  # noqa: SLF001  # aiokafka has no public way to wait for it
+            numbers = consumer.partitions_for_topic(topic)
+        found += [TopicPartition(topic, number) for number in sorted(numbers or ())]
+    return found
 
 
 async def stop_reading(consumer: AIOKafkaConsumer) -> None:

@@ -13,6 +13,7 @@ two looks counts as the oldest record, from the first look on.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
 import structlog
@@ -20,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from bridge.kafka_clients import partition_numbers, stop_reading
+from bridge.kafka_clients import partitions_in, stop_reading
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +97,10 @@ class LagWatch:
         )
         # Only asked where partitions end, with what is not committed.
         witness = AIOKafkaConsumer(enable_auto_commit=False, **self._connection)
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(admin.close)
+            stack.push_async_callback(stop_reading, witness)
+            stack.push_async_callback(stop_reading, consumer)
             await admin.start()
             await consumer.start()
             await witness.start()
@@ -104,24 +108,12 @@ class LagWatch:
                 async with asyncio.timeout(LONGEST_LOOK_SECONDS):
                     self._tell(await self._look(admin, consumer, witness))
                 await asyncio.sleep(self._look_seconds)
-        finally:
-            try:
-                await stop_reading(consumer)
-            finally:
-                try:
-                    await stop_reading(witness)
-                finally:
-                    await admin.close()
 
     async def _look(
         self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, witness: AIOKafkaConsumer
     ) -> list[Behind]:
         committed = await admin.list_consumer_group_offsets(self._group)
-        partitions = [
-            TopicPartition(topic, number)
-            for topic in self._topics
-            for number in await partition_numbers(consumer, topic)
-        ]
+        partitions = await partitions_in(consumer, self._topics)
         begins = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
         written = await witness.end_offsets(partitions)

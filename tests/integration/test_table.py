@@ -358,18 +358,19 @@ async def test_a_commit_whose_markers_were_never_written_is_given_them(
     assert found.get("a") == kept("after")
 
 
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look as soon as a transaction's time is over, without regard for others who look."""
+@pytest.fixture
+def soon(spec: TableSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction's time is short, and whoever took over looks as soon as it is over."""
+    spec.transaction_timeout_seconds = 2
     monkeypatch.setattr(aftermath, "COORDINATOR_SECONDS", 0.5)
     monkeypatch.setattr(aftermath, "SPREAD_SECONDS", 0.0)
 
 
+@pytest.mark.usefixtures("soon")
 async def test_one_that_lacks_its_markers_only_where_no_owner_reads_is_given_them_too(
-    enter: Enter, spec: TableSpec, kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
+    enter: Enter, spec: TableSpec, kafka: EmbeddedKafka
 ) -> None:
     """No take-over stands still at it, but whoever reads the topic does."""
-    at_once(monkeypatch)
-    spec.transaction_timeout_seconds = 2
     dead, membership = await enter()
     await opened(dead, membership)
     await commits_without_markers(dead, spec, kafka, in_the_table=False)
@@ -385,12 +386,11 @@ async def test_one_that_lacks_its_markers_only_where_no_owner_reads_is_given_the
     assert found.get("a") == kept("after")
 
 
+@pytest.mark.usefixtures("soon")
 async def test_a_transaction_that_only_takes_long_is_none_that_hangs(
-    enter: Enter, spec: TableSpec, kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
+    enter: Enter, spec: TableSpec, kafka: EmbeddedKafka
 ) -> None:
     """Whoever took the table over looks again when no transaction can be open any more."""
-    at_once(monkeypatch)
-    spec.transaction_timeout_seconds = 2
     first, membership = await enter()
     await opened(first, membership)
     idle = first.table._producer  # noqa: SLF001  # it would be fenced by who takes its transaction for one that hangs

@@ -6,6 +6,7 @@ over, and ends it: others wait behind it (docs/adr/0014).
 import asyncio
 import random
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ from aiokafka.errors import KafkaError
 from bridge.adapters.streams.coordinators import Refused
 from bridge.adapters.streams.endings import Endings
 from bridge.adapters.streams.restore import tell_ended
-from bridge.kafka_clients import partition_numbers, stop_reading
+from bridge.kafka_clients import partitions_in, stop_reading
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ class Aftermath:
             await asyncio.sleep(random.uniform(0, SPREAD_SECONDS))  # noqa: S311  # nothing secret depends on it
             try:
                 for owner in owners if await self._hangs() else ():
-                    tell_ended(await endings.end_everywhere(owner), table=self._table, transactional_id=owner)
+                    tell_ended(await endings.end_everywhere(owner), owner, table=self._table)
             except Refused as error:
                 log.warning("what an earlier owner left hanging could not be ended", error=repr(error))
             except (KafkaError, OSError, TimeoutError) as error:
@@ -86,19 +87,12 @@ class Aftermath:
         """Where open transactions begin, by partition."""
         committed = AIOKafkaConsumer(isolation_level="read_committed", enable_auto_commit=False, **self._connection)
         everything = AIOKafkaConsumer(enable_auto_commit=False, **self._connection)
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(stop_reading, everything)
+            stack.push_async_callback(stop_reading, committed)
             await committed.start()
             await everything.start()
-            partitions = [
-                TopicPartition(topic, number)
-                for topic in self._topics
-                for number in await partition_numbers(committed, topic)
-            ]
+            partitions = await partitions_in(committed, self._topics)
             ends = await committed.end_offsets(partitions)
             written = await everything.end_offsets(partitions)
-        finally:
-            try:
-                await stop_reading(committed)
-            finally:
-                await stop_reading(everything)
         return {each: ends[each] for each in partitions if ends[each] < written[each]}

@@ -121,17 +121,15 @@ async def _end_transaction(
     finally:
         await stop_reading(consumer)
     for transactional_id in dict.fromkeys(suspects):
-        tell_ended(await end_of(transactional_id, partition), table=partition.topic, transactional_id=transactional_id)
+        how = await end_of(transactional_id, partition)
+        tell_ended(how, transactional_id, table=partition.topic, partition=partition.partition)
 
 
-def tell_ended(how: str | None, *, table: str, transactional_id: str) -> None:
+def tell_ended(how: str | None, transactional_id: str, **where: object) -> None:
     """Log that an earlier owner's transaction was ended, and how, unless there was nothing to be ended."""
     if how is not None:
         log.warning(
-            "a transaction that an earlier owner left was ended",
-            how=how,
-            table=table,
-            transactional_id=transactional_id,
+            "a transaction that an earlier owner left was ended", how=how, transactional_id=transactional_id, **where
         )
 
 
